@@ -1,0 +1,1 @@
+"""DocTags trees to Markdown, HTML, text and DoclingDocument JSON."""

@@ -1,0 +1,1 @@
+"""PDF pages and page images to DocTags, Markdown, HTML and JSON."""

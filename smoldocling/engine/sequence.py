@@ -1,0 +1,57 @@
+"""What goes into an engine and what comes out: records of numbers.
+
+Knows: token ids and image tiles. Does not know: pages, files, tags, text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Finish = Literal["stop", "length", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One page to be written down.
+
+    key             the caller's handle; comes back unchanged with the answer
+    tiles           uint8, (tiles, T, T, 3), row-major, the global view last
+    ids             prompt token ids, image placeholders already expanded
+    max_new_tokens  the answer is cut after so many ids
+    """
+
+    key: int
+    tiles: npt.NDArray[np.uint8]
+    ids: tuple[int, ...]
+    max_new_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """The ids that the network wrote for one request: without the prompt, without the stop id, without padding.
+
+    finish "stop": the model ended by itself; "length": cut at max_new_tokens; "error": `error` says why there is nothing
+    steps  decoder steps that this sequence took part in; with drafts fewer than ids
+    """
+
+    key: int
+    ids: tuple[int, ...]
+    finish: Finish
+    steps: int
+    seconds: float
+    error: str | None = None
+
+
+class Engine(Protocol):
+    """Anything that turns requests into generations: pulls requests as it has room, yields answers as they are done."""
+
+    name: str
+
+    def run(self, requests: Iterable[Request]) -> Iterator[Generation]:
+        """Answer every request exactly once, in any order. A failing request is an answer, not an exception."""
+        ...

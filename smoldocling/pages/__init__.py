@@ -1,0 +1,1 @@
+"""What a page is, before any model."""
