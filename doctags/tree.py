@@ -1,6 +1,6 @@
 """What a DocTags text says, as plain frozen records.
 
-Knows: pages, elements, cells, boxes, problems. Does not know: how they are spelt (lexer, writer) or rendered (converters).
+Knows: pages, elements, cells, boxes, problems. Does not know: how they are spelt (lexer, writer) or shown (converters).
 Law: `parse(write(tree)) == tree` for every tree the parser makes. Positions in the source (`span`), problems, and facts
 that DocTags cannot spell (`number`, `size`, `links`) take no part in equality.
 """
@@ -38,7 +38,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something in the source that is not as it should be. `start:end` are offsets, `line` and `column` count from 1."""
+    """Something in the source that is not as it should be. `start:end` are offsets; `line`, `column` count from 1."""
 
     kind: str
     severity: Severity
@@ -70,7 +70,7 @@ class Cell:
 class Element:
     """One element of a page.
 
-    kind      the tag's name: "text", "title", "section_header", "list_item", "ordered_list", "otsl", "picture", "code"...
+    kind      the tag's name: "text", "title", "section_header", "list_item", "ordered_list", "otsl", "picture"...
     text      its own characters, as they stand in the source; what follows a child is a child of kind "text"
     boxes     one box for each place on the page; most elements have exactly one
     level     1..6, section headers only

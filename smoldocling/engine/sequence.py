@@ -35,7 +35,7 @@ class Request:
 class Generation:
     """The ids that the network wrote for one request: without the prompt, without the stop id, without padding.
 
-    finish "stop": the model ended by itself; "length": cut at max_new_tokens; "error": `error` says why there is nothing
+    finish "stop": the model ended by itself; "length": cut at max_new_tokens; "error": `error` says why
     steps  decoder steps that this sequence took part in; with drafts fewer than ids
     """
 
