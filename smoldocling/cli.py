@@ -1,0 +1,407 @@
+"""The command line: the library with dashes. The only file that prints or exits.
+
+Data goes to stdout, talk and progress to stderr. Heavy modules are imported inside the commands: `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from smoldocling.output import Places
+    from smoldocling.pipeline import Converter
+    from smoldocling.progress import Progress
+    from smoldocling.result import PageResult, Result
+
+OK, SOME_FAILED, USAGE, NOTHING, INTERRUPTED = 0, 1, 2, 3, 130
+STDOUT = "-"
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    help="PDF pages and page images to Markdown, HTML, JSON or DocTags.",
+)
+
+
+class Format(StrEnum):
+    """What can be written."""
+
+    md = "md"
+    html = "html"
+    json = "json"
+    doctags = "doctags"
+    text = "text"
+
+
+class Engine(StrEnum):
+    """Who reads the pages."""
+
+    auto = "auto"
+    transformers = "transformers"
+    textlayer = "textlayer"
+
+
+class Device(StrEnum):
+    """Where the model runs."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+class Dtype(StrEnum):
+    """In which precision the model runs."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+
+
+To = Annotated[
+    list[Format] | None,
+    typer.Option("--to", help="Output format; may be given several times.  [default: md]", show_default=False),
+]
+Output = Annotated[str, typer.Option("-o", "--output", metavar="DIR", help="Folder for the results; - for stdout.")]
+Json = Annotated[bool, typer.Option("--json", help="Print a summary for machines on stdout.")]
+
+
+@app.command()
+def convert(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...", help="Files, folders, globs: PDF, PNG, JPEG, TIFF, WebP; - for standard input."
+        ),
+    ],
+    to: To = None,
+    output: Output = ".",
+    pages: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Pages to convert, for example 1-3,7 or 5-.")
+    ] = None,
+    password: Annotated[
+        str | None,
+        typer.Option(envvar="SMOLDOCLING_PASSWORD", help="For locked PDFs; asked for where there is a terminal."),
+    ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="auto: the model where a checkpoint is at hand, else the PDF's text layer.")
+    ] = Engine.auto,
+    model: Annotated[
+        str, typer.Option(metavar="ID_OR_DIR", help="smoldocling, granite-docling, a hub id or a folder.")
+    ] = "smoldocling",
+    splits: Annotated[int, typer.Option(min=1, max=6, help="Image tiles along a page's long side.")] = 5,
+    device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.auto,
+    dtype: Annotated[Dtype, typer.Option(help="The model's precision.")] = Dtype.auto,
+    batch_size: Annotated[str, typer.Option(metavar="N", help="Pages that the model reads at a time.")] = "auto",
+    max_new_tokens: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Longest answer for a page; else what the model can hold.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Convert documents.
+
+    Exit status: 0 every page succeeded; 1 some page or file failed, everything else was written; 2 wrong command line;
+    3 nothing could be converted; 130 interrupted.
+    """
+    from smoldocling.errors import SmolDoclingError, UnusableOption, UnwritableOutput
+    from smoldocling.output import probe
+    from smoldocling.pipeline import Converter
+    from smoldocling.progress import progress
+
+    formats = [str(name) for name in dict.fromkeys(to or [Format.md])]
+    if output == STDOUT and (len(formats) > 1 or as_json):
+        _usage("-o - writes one format to stdout: give --to once, and a folder where --json is wanted")
+    if batch_size != "auto" and not batch_size.isdecimal():
+        _usage(f"--batch-size {batch_size}: 'auto' or a whole number is taken")
+    try:
+        if output != STDOUT:
+            probe(Path(output))
+        converter = Converter(
+            model=model,
+            engine=engine.value,
+            splits=splits,
+            device=device.value,
+            dtype=dtype.value,
+            batch_size="auto" if batch_size == "auto" else int(batch_size),
+            max_new_tokens=max_new_tokens,
+            pages=pages,
+            password=password or (_ask_password if sys.stdin.isatty() and sys.stderr.isatty() else None),
+        )
+    except UnusableOption as error:
+        _usage(str(error))
+    except UnwritableOutput as error:
+        _fail(str(error), SOME_FAILED)
+    except SmolDoclingError as error:
+        _fail(str(error), NOTHING)
+    if converter.without_model:
+        _say(f"note: {converter.without_model}; reading born-digital pages from their text layer")
+    run = _Run(None if output == STDOUT else Path(output), formats)
+    try:
+        with progress(sys.stderr, terminal=sys.stderr.isatty()) as shown:
+            run.all(converter, sources, shown)
+    except KeyboardInterrupt:
+        _say(f"interrupted; {run.summary()}")
+        raise typer.Exit(INTERRUPTED) from None
+    if as_json:
+        print(json.dumps(run.as_json(converter.engine), indent=2))
+    _say(run.summary())
+    raise typer.Exit(run.exit_code)
+
+
+@dataclass
+class _Run:
+    """What one call of `convert` did so far. `folder` None means stdout."""
+
+    folder: Path | None
+    formats: list[str]
+    started: float = field(default_factory=time.monotonic)
+    documents: list[dict[str, Any]] = field(default_factory=list)
+    pages: int = 0
+    failed_pages: int = 0
+    failed_documents: int = 0
+    written: int = 0
+
+    def all(self, converter: Converter, arguments: list[str], shown: Progress) -> None:
+        """Convert and write every document, saying what happens on the way."""
+        from smoldocling.output import Places
+        from smoldocling.pages.sources import expand
+
+        inputs = list(expand(arguments))
+        places = Places()
+        opened = 0
+
+        def tick(done: int, known: int, documents: int) -> None:
+            nonlocal opened
+            opened = documents
+            shown.tick(done, known + round((len(inputs) - opened) * known / max(1, opened)))
+
+        for result in converter.documents(inputs, tick=tick):
+            self._one(result, places, shown)
+
+    def _one(self, result: Result, places: Places, shown: Progress) -> None:
+        for line in _failures(result):
+            shown.line(line)
+        outputs, unwritten = self._write(result, places)
+        if unwritten is not None:
+            shown.line(f"{result.name}: {unwritten}")
+        elif outputs:
+            count = "1 page" if len(result.pages) == 1 else f"{len(result.pages)} pages"
+            shown.line(f"{result.name}: {count} -> {', '.join(map(str, outputs))}")
+        self.pages += len(result.pages)
+        self.failed_pages += sum(page.status in ("failed", "truncated", "repeated") for page in result.pages)
+        self.failed_documents += bool(result.error or result.warnings or unwritten)
+        self.written += result.status != "failed" and unwritten is None
+        self.documents.append(_describe(result, outputs, unwritten))
+
+    def _write(self, result: Result, places: Places) -> tuple[list[Path], str | None]:
+        from smoldocling.errors import UnwritableOutput
+        from smoldocling.output import FORMATS, write
+
+        if result.status == "failed":
+            return [], None
+        if self.folder is None:
+            _, render = FORMATS[self.formats[0]]
+            sys.stdout.write(render(result, {}))
+            return [], None
+        try:
+            return write(result, self.folder, places.claim(result.place), self.formats), None
+        except UnwritableOutput as error:
+            return [], str(error)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all, 1 some, 3 nothing."""
+        if not self.written:
+            return SOME_FAILED if self.pages > self.failed_pages else NOTHING
+        return SOME_FAILED if self.failed_pages or self.failed_documents else OK
+
+    def summary(self) -> str:
+        """One line for people."""
+        seconds = time.monotonic() - self.started
+        pages = "1 page" if self.pages == 1 else f"{self.pages} pages"
+        rate = f"{self.pages / seconds:.2g} pages/s" if seconds and self.pages else ""
+        parts = [f"{pages} in {seconds:.1f} s", rate]
+        if self.failed_pages:
+            parts.append(f"{self.failed_pages} incomplete or failed")
+        if self.failed_documents:
+            parts.append(f"{self.failed_documents} of {len(self.documents)} documents damaged or unreadable")
+        return ", ".join(part for part in parts if part)
+
+    def as_json(self, engine: str) -> dict[str, Any]:
+        """The summary for machines."""
+        return {
+            "engine": engine,
+            "seconds": round(time.monotonic() - self.started, 3),
+            "pages": self.pages,
+            "failed_pages": self.failed_pages,
+            "documents": self.documents,
+        }
+
+
+def _failures(result: Result) -> Iterator[str]:
+    """One line for each thing that went wrong; neighbouring pages with the same trouble share theirs."""
+    if result.error:
+        yield f"{result.name}: {result.error}"
+    for warning in result.warnings:
+        yield f"{result.name}: {warning}"
+    run: list[PageResult] = []
+    for page in [*result.pages, None]:
+        if run and (page is None or (page.status, page.error) != (run[0].status, run[0].error)):
+            if run[0].error:
+                numbers = f"page {run[0].number}" if len(run) == 1 else f"pages {run[0].number}-{run[-1].number}"
+                yield f"{result.name}: {numbers}: {run[0].status}: {run[0].error}"
+            run = []
+        if page is not None:
+            run.append(page)
+
+
+def _describe(result: Result, outputs: list[Path], unwritten: str | None) -> dict[str, Any]:
+    return {
+        "source": result.name,
+        "status": result.status,
+        "error": result.error or unwritten,
+        "warnings": list(result.warnings),
+        "outputs": [str(path) for path in outputs],
+        "pages": [
+            {
+                "number": page.number,
+                "status": page.status,
+                "engine": page.engine,
+                "error": page.error,
+                "problems": len(page.problems),
+                "tokens": page.tokens,
+                "steps": page.steps,
+                "seconds": round(page.seconds, 4),
+            }
+            for page in result.pages
+        ],
+    }
+
+
+@app.command()
+def validate(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE.dt...", help="DocTags files; - for standard input.")],
+    fix: Annotated[bool, typer.Option("--fix", help="Write the repaired canonical form back.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the problems for machines.")] = False,
+) -> None:
+    """Check DocTags files: file:line:column: severity: kind: message. Exit status 1 where there are errors."""
+    import doctags
+    from smoldocling.errors import UnwritableOutput
+    from smoldocling.output import put
+
+    errors, rows = 0, []
+    for file in files:
+        text = _read_text(file)
+        if text is None:
+            errors += 1
+            continue
+        for problem in doctags.validate(text):
+            errors += problem.severity == "error"
+            rows.append({"file": str(file), **asdict(problem)})
+            if not as_json:
+                place = f"{file}:{problem.line}:{problem.column}"
+                print(f"{place}: {problem.severity}: {problem.kind}: {problem.message}")
+        if fix and str(file) != STDOUT:
+            try:
+                put(file, doctags.write(doctags.parse(text)).encode("utf-8"))
+            except UnwritableOutput as error:
+                _fail(str(error), SOME_FAILED)
+    if as_json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+    raise typer.Exit(SOME_FAILED if errors else OK)
+
+
+@app.command()
+def render(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE.dt...", help="DocTags files; - for standard input.")],
+    to: To = None,
+    output: Output = STDOUT,
+) -> None:
+    """Turn DocTags that you already have into Markdown, HTML, JSON or text. Problems in them go to stderr."""
+    import doctags
+    from smoldocling.errors import UnwritableOutput
+    from smoldocling.output import FORMATS, Places, write
+    from smoldocling.result import PageResult, Result
+
+    formats = [str(name) for name in dict.fromkeys(to or [Format.md])]
+    if output == STDOUT and len(formats) > 1:
+        _usage("-o - writes one format; give --to once, or a folder")
+    failed, places = 0, Places()
+    for file in files:
+        text = _read_text(file)
+        if text is None:
+            failed += 1
+            continue
+        tree = doctags.parse(text)
+        for problem in tree.problems:
+            _say(f"{file}:{problem.line}:{problem.column}: {problem.severity}: {problem.kind}: {problem.message}")
+        pages = tuple(PageResult(str(file), page.number, "ok", page, engine="none") for page in tree.pages)
+        result = Result(str(file), Path("stdin" if str(file) == STDOUT else file.stem), pages)
+        if output == STDOUT:
+            sys.stdout.write(FORMATS[formats[0]][1](result, {}))
+            continue
+        try:
+            write(result, Path(output), places.claim(result.place), formats)
+        except UnwritableOutput as error:
+            _fail(str(error), SOME_FAILED)
+    raise typer.Exit(OK if not failed else SOME_FAILED if failed < len(files) else NOTHING)
+
+
+@app.command()
+def doctor(
+    model: Annotated[str, typer.Option(metavar="ID_OR_DIR", help="The checkpoint to look for.")] = "smoldocling",
+) -> None:
+    """Say what is installed, which device and checkpoints there are, and what `convert` would run."""
+    from smoldocling.doctor import report
+
+    for name, value in report(model):
+        print(f"{name:<14}{value}")
+
+
+def _read_text(file: Path) -> str | None:
+    """The file's text, or None after saying why not."""
+    try:
+        data = sys.stdin.buffer.read() if str(file) == STDOUT else file.read_bytes()
+        return data.decode("utf-8")
+    except OSError as error:
+        _say(f"{file}: {(error.strerror or str(error)).lower()}")
+    except UnicodeDecodeError as error:
+        _say(f"{file}: not a text file: byte {error.start} is no UTF-8; DocTags files are UTF-8")
+    return None
+
+
+def _ask_password(name: str) -> str | None:
+    return getpass.getpass(f"password for {name}: ", stream=sys.stderr) or None
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    _say(f"error: {text}")
+    raise typer.Exit(code)
+
+
+def _usage(text: str) -> NoReturn:
+    _fail(text, USAGE)
+
+
+def main() -> None:
+    """Entry point."""
+    app()

@@ -1,0 +1,360 @@
+"""The library: documents in, pages and documents out.
+
+Joins pages, engine, grammar and converters; nothing below knows of the others. Law: every page that was asked for comes
+back exactly once, whatever happens to it, and no more documents are open than the engine has pages in flight.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Literal
+
+import doctags
+from smoldocling import crops, selection
+from smoldocling.errors import NoCheckpoint, SmolDoclingError, UnusableInput, UnusableOption
+from smoldocling.pages import sources
+from smoldocling.result import PageResult, Result, Status
+
+if TYPE_CHECKING:
+    from smoldocling.engine.sequence import Engine, Generation, Request
+    from smoldocling.pages.tiles import Tiles
+    from smoldocling.vocab import Vocab
+
+EngineName = Literal["auto", "transformers", "textlayer"]
+ENGINES: tuple[EngineName, ...] = ("auto", "transformers", "textlayer")
+Tick = Callable[[int, int, int], None]
+MAX_SPLITS = 6  # the tokenizers name rows and columns 1 to 6
+# So many pages that failed before the model saw them are held back at most while it works on others.
+READY = 64
+
+
+class _Job:
+    """One open document on its way through. Closes itself when its last page is done."""
+
+    def __init__(self, place: sources.Source, document: sources.Document, numbers: list[int]) -> None:
+        self.source = place
+        self.document = document
+        self.numbers = numbers
+        self.pages: list[PageResult] = []
+
+    def finish(self, page: PageResult) -> None:
+        self.pages.append(page)
+        if self.done:
+            self.document.close()
+
+    @property
+    def done(self) -> bool:
+        return len(self.pages) == len(self.numbers)
+
+    @property
+    def result(self) -> Result:
+        pages = tuple(sorted(self.pages, key=lambda page: page.number))
+        return Result(self.source.name, self.source.place, pages, tuple(self.document.warnings))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A page that the engine is working on."""
+
+    job: _Job
+    page: sources.SourcePage
+
+
+class _Model:
+    """An engine with the two things that stand between it and pages: the tokenizer and the tiles."""
+
+    def __init__(self, engine: Engine, vocab: Vocab, splits: int, max_new_tokens: int | None) -> None:
+        self.engine = engine
+        self.vocab = vocab
+        self._splits = splits
+        self._max_new_tokens = max_new_tokens
+
+    def request(self, key: int, page: sources.SourcePage) -> Request | None:
+        """What the engine needs to know of a page; None for a page with nothing on it. Raises UnreadablePage."""
+        from smoldocling.engine.sequence import Request
+        from smoldocling.pages import tiles
+
+        tile_px = self.vocab.checkpoint.tile_px
+        pixels = page.pixels(*tiles.render_size(*page.size, splits=self._splits, tile_px=tile_px))
+        cut: Tiles = tiles.split(pixels, splits=self._splits, tile_px=tile_px)
+        if cut.pixels.min() == cut.pixels.max():
+            return None
+        ids = self.vocab.prompt_ids(cut.rows, cut.columns)
+        room = self.vocab.checkpoint.context_length - len(ids)
+        if room <= 0:
+            raise UnusableOption(
+                f"splits={self._splits}: the prompt of {len(ids)} tokens fills the model's context of "
+                f"{self.vocab.checkpoint.context_length}; take fewer splits"
+            )
+        return Request(key, cut.pixels, ids, min(room, self._max_new_tokens or room))
+
+
+class Converter:
+    """Loads once, converts many. Every keyword has the name of the command-line option."""
+
+    def __init__(
+        self,
+        *,
+        model: str = "smoldocling",
+        engine: EngineName = "auto",
+        splits: int = 5,
+        device: str = "auto",
+        dtype: str = "auto",
+        batch_size: int | Literal["auto"] = "auto",
+        max_new_tokens: int | None = None,
+        pages: str | Iterable[int] | None = None,
+        password: sources.Password = None,
+        pictures: bool = True,
+    ) -> None:
+        """Find and load the checkpoint that `engine` needs.
+
+        engine    "transformers" reads pages with the model and raises NoCheckpoint where there is none; "textlayer"
+                  reads born-digital pages without any; "auto" is the first where a checkpoint is at hand, else the second
+        splits    image tiles along a page's long side, 1..6
+        password  for locked PDFs, or a function from the document's name to one
+        pictures  cut figures out of their pages; they go into HTML and JSON
+
+        Raises UnusableOption, NoCheckpoint, UnusableCheckpoint.
+        """
+        if engine not in ENGINES:
+            raise UnusableOption(f"engine {engine!r}: {', '.join(ENGINES)} are the choices")
+        if not 1 <= splits <= MAX_SPLITS:
+            raise UnusableOption(f"splits {splits}: 1 to {MAX_SPLITS} tiles along the long side are possible")
+        if max_new_tokens is not None and max_new_tokens < 1:
+            raise UnusableOption(f"max_new_tokens {max_new_tokens}: at least 1 is needed")
+        if batch_size != "auto" and batch_size < 1:
+            raise UnusableOption(f"batch_size {batch_size}: 'auto' or at least 1")
+        self._selection = selection.parse(pages)
+        self._password = password
+        self._pictures = pictures
+        self.without_model: str | None = None
+        """Why pages are read from their text layer although a model was asked for; None where one is used."""
+        self._model: _Model | None = None
+        if engine != "textlayer":
+            try:
+                self._model = _load(model, splits, device, dtype, batch_size, max_new_tokens)
+            except NoCheckpoint as error:
+                if engine != "auto":
+                    raise
+                self.without_model = str(error)
+
+    @property
+    def engine(self) -> str:
+        """The engine in use."""
+        return self._model.engine.name if self._model else "textlayer"
+
+    def convert(self, source: sources.Input) -> Result:
+        """Convert one document: a path, bytes, a binary file or a PIL image.
+
+        Raises UnusableInput where it cannot be opened; a page that fails is a page in the result.
+        """
+        results = list(self.documents([source]))
+        if len(results) != 1:
+            raise UnusableInput(f"{source!r}: holds {len(results)} documents; use documents() or stream()")
+        if results[0].error is not None:
+            raise UnusableInput(f"{results[0].name}: {results[0].error}")
+        return results[0]
+
+    def stream(self, inputs: Iterable[sources.Input]) -> Iterator[PageResult]:
+        """Pages as they are done, from many documents, in bounded memory.
+
+        A document that cannot be opened is a page with number 0 and status "failed".
+        """
+        for job, page in self._work(inputs):
+            yield _unopened(job) if page is None else page
+
+    def documents(self, inputs: Iterable[sources.Input], *, tick: Tick | None = None) -> Iterator[Result]:
+        """Documents as they are done. One that cannot be opened is a Result with `error`.
+
+        tick  called after every page with (pages done, pages and documents found so far)
+        """
+        done = pages = documents = 0
+        seen: set[int] = set()
+        for job, page in self._work(inputs):
+            if isinstance(job, sources.Unfit):
+                documents += 1
+                yield Result(job.name, PurePath(job.name), error=job.error)
+            elif page is not None:
+                done += 1
+                if id(job) not in seen:
+                    seen.add(id(job))
+                    documents += 1
+                    pages += len(job.numbers)
+                if tick:
+                    tick(done, pages, documents)
+                if job.done:
+                    seen.discard(id(job))
+                    yield job.result
+
+    def _work(self, inputs: Iterable[sources.Input]) -> Iterator[tuple[_Job | sources.Unfit, PageResult | None]]:
+        """Every page with the document it belongs to; documents that cannot be opened come without a page."""
+        ready: deque[tuple[_Job | sources.Unfit, PageResult | None]] = deque()
+        pages = self._pages(inputs, ready)
+        if self._model is None:
+            for asked in pages:
+                yield from _drain(ready)
+                yield asked.job, self._settle(asked, self._read(asked))
+            yield from _drain(ready)
+            return
+        waiting: dict[int, _Asked] = {}
+        keys = itertools.count()
+        exhausted = False
+
+        def requests(model: _Model) -> Iterator[Request]:
+            nonlocal exhausted
+            # Stopping now and then lets failures out while the engine has nothing to say.
+            while len(ready) < READY:
+                asked = next(pages, None)
+                if asked is None:
+                    exhausted = True
+                    return
+                try:
+                    request = model.request(next(keys), asked.page)
+                except SmolDoclingError as error:
+                    page = _failed(asked.job.source.name, asked.page, str(error), model.engine.name)
+                    ready.append((asked.job, self._settle(asked, page)))
+                    continue
+                if request is None:
+                    ready.append((asked.job, self._settle(asked, _blank(asked, model.engine.name))))
+                    continue
+                waiting[request.key] = asked
+                yield request
+
+        while not exhausted or ready:
+            for generation in self._model.engine.run(requests(self._model)):
+                yield from _drain(ready)
+                asked = waiting.pop(generation.key)
+                yield asked.job, self._settle(asked, self._understand(asked, generation, self._model))
+            yield from _drain(ready)
+
+    def _pages(
+        self, inputs: Iterable[sources.Input], ready: deque[tuple[_Job | sources.Unfit, PageResult | None]]
+    ) -> Iterator[_Asked]:
+        """Open documents one by one; what fails on the way goes to `ready`."""
+        for source in sources.expand(inputs):
+            if isinstance(source, sources.Unfit):
+                ready.append((source, None))
+                continue
+            try:
+                job = self._open(source)
+            except SmolDoclingError as error:
+                ready.append((sources.Unfit(source.name, str(error)), None))
+                continue
+            for number in job.numbers:
+                try:
+                    yield _Asked(job, job.document.page(number))
+                except SmolDoclingError as error:
+                    page = _missing(source.name, number, str(error), self.engine)
+                    job.finish(page)
+                    ready.append((job, page))
+
+    def _open(self, source: sources.Source) -> _Job:
+        document = sources.Document(source, self._password)
+        numbers = self._selection.numbers(document.page_count)
+        if not any(number <= document.page_count for number in numbers):
+            document.close()
+            pages = "1 page" if document.page_count == 1 else f"{document.page_count} pages"
+            raise UnusableInput(f"no such page: the document has {pages}")
+        return _Job(source, document, numbers)
+
+    def _settle(self, asked: _Asked, page: PageResult) -> PageResult:
+        """Add what only the open document can give, and count the page as done."""
+        if self._pictures:
+            page = replace(page, pictures=crops.cut(page.tree, asked.page))
+        asked.job.finish(page)
+        return page
+
+    def _read(self, asked: _Asked) -> PageResult:
+        """Answer a page from its own text layer."""
+        started = time.perf_counter()
+        name, page = asked.job.source.name, asked.page
+        why = f"; {self.without_model}" if self.without_model else ""
+        if page.reading is None:
+            return _failed(name, page, f"an image has no text layer, so it needs a model{why}", "textlayer")
+        try:
+            reading = page.reading()
+        except SmolDoclingError as error:
+            return _failed(name, page, str(error), "textlayer")
+        if reading.kind not in ("text", "blank"):
+            return _failed(name, page, f"{reading.reason}{why}", "textlayer")
+        return PageResult(
+            source=name,
+            number=page.number,
+            status="blank" if reading.kind == "blank" else "textlayer",
+            tree=reading.page,
+            engine="textlayer",
+            problems=tuple(doctags.validate(reading.page)),
+            seconds=time.perf_counter() - started,
+        )
+
+    def _understand(self, asked: _Asked, generation: Generation, model: _Model) -> PageResult:
+        """Turn what the model wrote into a page."""
+        name, page = asked.job.source.name, asked.page
+        if generation.finish == "error":
+            return _failed(name, page, generation.error or "the engine gave no reason", model.engine.name)
+        raw = model.vocab.decode(generation.ids)
+        document = doctags.parse(raw)
+        elements = tuple(element for part in document.pages for element in part.elements)
+        status: Status = "truncated" if generation.finish == "length" else "ok"
+        return PageResult(
+            source=name,
+            number=page.number,
+            status=status,
+            tree=doctags.Page(elements, number=page.number, size=page.size),
+            engine=model.engine.name,
+            problems=document.problems,
+            raw=raw,
+            error=f"cut off after {len(generation.ids)} tokens" if status == "truncated" else None,
+            tokens=len(generation.ids),
+            steps=generation.steps,
+            seconds=generation.seconds,
+        )
+
+
+def convert(source: sources.Input, **options: object) -> Result:
+    """Convert one document; options are those of Converter. To convert many, make one Converter and keep it."""
+    return Converter(**options).convert(source)  # type: ignore[arg-type]
+
+
+def _load(
+    name: str, splits: int, device: str, dtype: str, batch_size: int | Literal["auto"], max_new_tokens: int | None
+) -> _Model:
+    from smoldocling import checkpoint
+    from smoldocling.engine.reference import Reference
+    from smoldocling.vocab import Vocab
+
+    found = checkpoint.find(name)
+    engine = Reference(found, device=device, dtype=dtype, batch_size=batch_size)
+    return _Model(engine, Vocab(found), splits, max_new_tokens)
+
+
+def _drain(
+    ready: deque[tuple[_Job | sources.Unfit, PageResult | None]],
+) -> Iterator[tuple[_Job | sources.Unfit, PageResult | None]]:
+    while ready:
+        yield ready.popleft()
+
+
+def _unopened(job: _Job | sources.Unfit) -> PageResult:
+    assert isinstance(job, sources.Unfit), "only a document that cannot be opened has no page"
+    return PageResult(job.name, 0, "failed", doctags.Page(number=0), engine="none", error=job.error)
+
+
+def _missing(name: str, number: int, error: str, engine: str) -> PageResult:
+    marker = doctags.Element("text", text=f"[page {number} is missing: {error}]")
+    return PageResult(name, number, "failed", doctags.Page((marker,), number=number), engine=engine, error=error)
+
+
+def _failed(name: str, page: sources.SourcePage, error: str, engine: str) -> PageResult:
+    result = _missing(name, page.number, error, engine)
+    return replace(result, tree=replace(result.tree, size=page.size))
+
+
+def _blank(asked: _Asked, engine: str) -> PageResult:
+    tree = doctags.Page(number=asked.page.number, size=asked.page.size)
+    return PageResult(asked.job.source.name, asked.page.number, "blank", tree, engine=engine)

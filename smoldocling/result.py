@@ -1,0 +1,152 @@
+"""What comes back: pages, and documents made of them, in every format.
+
+Knows: trees, statuses, converters. Does not know: how a page was read, and where files go.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Literal
+
+import converters
+import doctags
+
+if TYPE_CHECKING:
+    from docling_core.types.doc.document import DoclingDocument
+
+Status = Literal["ok", "textlayer", "blank", "retried", "truncated", "repeated", "failed"]
+DocumentStatus = Literal["ok", "partial", "failed"]
+# Something of the page is missing; the page is delivered all the same.
+INCOMPLETE: frozenset[Status] = frozenset({"truncated", "repeated", "failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A figure cut out of its page, as PNG."""
+
+    png: bytes = field(repr=False)
+    width_px: int
+    height_px: int
+    dpi: float
+
+    def at(self, href: str) -> converters.Picture:
+        """This picture, to be found at `href`."""
+        return converters.Picture(href=href, width_px=self.width_px, height_px=self.height_px, dpi=self.dpi)
+
+    @property
+    def data_uri(self) -> str:
+        """The picture itself as an address."""
+        return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class PageResult:
+    """One page, or what became of it.
+
+    source    the document's name
+    number    from 1; 0 where the document as a whole could not be opened
+    status    ok: read by the model; textlayer: read from the file's own text; blank: nothing on it; truncated: the
+              model was cut off; failed: `error` says why, and the tree holds a visible marker
+    tree      doctags.Page
+    raw       what the model wrote, before parsing; None where no model was asked. `problems` point into it
+    problems  what was wrong with it
+    tokens    ids that the model wrote; `steps` decoder steps it took
+    seconds   wall time of this page's own work; pages of a batch share theirs
+    pictures  figures by their place among the page's pictures, see converters.picture_elements
+    """
+
+    source: str
+    number: int
+    status: Status
+    tree: doctags.Page
+    engine: str
+    problems: tuple[doctags.Problem, ...] = ()
+    raw: str | None = None
+    error: str | None = None
+    tokens: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    pictures: Mapping[int, Crop] = field(default_factory=dict)
+
+    @property
+    def doctags(self) -> str:
+        """The page as canonical, valid DocTags."""
+        return doctags.write(self.tree)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One document. `error` is set when it could not be opened; then there are no pages."""
+
+    name: str
+    place: PurePath
+    pages: tuple[PageResult, ...] = ()
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+
+    @property
+    def status(self) -> DocumentStatus:
+        """ok: every page in full; partial: something is missing; failed: nothing could be read."""
+        if all(page.status == "failed" for page in self.pages):
+            return "failed"
+        incomplete = self.warnings or any(page.status in INCOMPLETE for page in self.pages)
+        return "partial" if incomplete else "ok"
+
+    @cached_property
+    def tree(self) -> doctags.Document:
+        """All pages as one tree."""
+        return doctags.Document(tuple(page.tree for page in self.pages))
+
+    @property
+    def doctags(self) -> str:
+        """Canonical, valid DocTags."""
+        return doctags.write(self.tree)
+
+    @property
+    def markdown(self) -> str:
+        """CommonMark with GFM tables."""
+        return self.to_markdown()
+
+    @property
+    def html(self) -> str:
+        """One HTML5 page with its figures inside."""
+        return converters.to_html(self.tree, title=self.title, pictures=self._inline())
+
+    @property
+    def text(self) -> str:
+        """Plain text in reading order."""
+        return converters.to_text(self.tree)
+
+    @property
+    def json(self) -> str:
+        """DoclingDocument JSON with its figures inside."""
+        return self.to_json(self._inline())
+
+    @property
+    def document(self) -> DoclingDocument:
+        """The DoclingDocument object."""
+        return converters.to_docling(self.tree, name=self.title, pictures=self._inline())
+
+    @property
+    def title(self) -> str:
+        """The name that the document goes by where a format wants one."""
+        return self.place.name
+
+    def to_markdown(self, pictures: Mapping[tuple[int, int], converters.Picture] | None = None) -> str:
+        """Markdown with figures at the given addresses; without any, captions alone stand for them."""
+        return converters.to_markdown(self.tree, pictures=pictures or {})
+
+    def to_json(self, pictures: Mapping[tuple[int, int], converters.Picture]) -> str:
+        """DoclingDocument JSON with figures at the given addresses."""
+        return converters.to_json(self.tree, name=self.title, pictures=pictures)
+
+    def _inline(self) -> dict[tuple[int, int], converters.Picture]:
+        return {key: crop.at(crop.data_uri) for key, crop in self.crops().items()}
+
+    def crops(self) -> dict[tuple[int, int], Crop]:
+        """Every figure, by (page number, place among that page's pictures)."""
+        return {(page.number, n): crop for page in self.pages for n, crop in page.pictures.items()}
