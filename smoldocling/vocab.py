@@ -1,0 +1,126 @@
+"""Between text and token ids: prompts, DocTags tags, and what the model wrote.
+
+Knows: the checkpoint's tokenizer.json and chat template. Does not know: what tags mean, pages, tensors.
+tokenizer.json is read as it stands: transformers 5 rebuilds some tokenizers from their class name and loses the
+pre-tokenizer that the model was trained with (the splitting of digits for `GPT2Tokenizer`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tokenizers import Tokenizer
+
+from smoldocling.checkpoint import Checkpoint
+from smoldocling.errors import UnusableCheckpoint
+
+PAGE_INSTRUCTION = "Convert this page to docling."
+
+# Idefics3's names for the pieces of an image; the processor hard-codes them too.
+IMAGE = "<image>"
+AROUND = "<fake_token_around_image>"
+WHOLE = "<global-img>"
+
+CLOSER = "</doctag>"
+
+
+class Vocab:
+    """One checkpoint's words. Raises UnusableCheckpoint if tokenizer, template and config do not belong together.
+
+    checkpoint  the one that was given
+    stop_ids    ids that end an answer and are no part of it
+    silent_ids  ids that stand for no text: padding and ends
+    closer_ids  `</doctag>`, which ends an answer and is part of it; one id, or several
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+        self._tokenizer = _load(checkpoint)
+        self._prompts: dict[tuple[int, int, str], tuple[int, ...]] = {}
+        self._tags: dict[str, tuple[int, ...]] = {}
+        if self._tokenizer.token_to_id(IMAGE) != checkpoint.image_token_id:
+            raise UnusableCheckpoint(
+                f"{checkpoint.folder}: {IMAGE} is id {self._tokenizer.token_to_id(IMAGE)} in tokenizer.json and"
+                f" {checkpoint.image_token_id} in config.json; the files are not of one checkpoint"
+            )
+        self.stop_ids = frozenset(checkpoint.end_ids) | self._turn_end()
+        self.silent_ids = self.stop_ids | {checkpoint.pad_id}
+        self.closer_ids = self.tag_ids(CLOSER)
+
+    def prompt_ids(self, rows: int, columns: int, instruction: str = PAGE_INSTRUCTION) -> tuple[int, ...]:
+        """The whole prompt for one image of that grid (0, 0 if it is one tile), image placeholders expanded.
+
+        Id for id what transformers' Idefics3Processor makes of the same image and instruction.
+        """
+        key = (rows, columns, instruction)
+        if key not in self._prompts:
+            text = self._render(instruction).replace(IMAGE, self._image_text(rows, columns), 1)
+            bos = self.checkpoint.special_tokens.get("bos_token")
+            add = not (bos and text.startswith(bos))
+            self._prompts[key] = tuple(self._tokenizer.encode(text, add_special_tokens=add).ids)
+        return self._prompts[key]
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Ids of a text; what is spelt like a special token becomes that token."""
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def tag_ids(self, tag: str) -> tuple[int, ...]:
+        """Ids of one tag as it is spelt, `<loc_12>` or `</text>`: one or several."""
+        if tag not in self._tags:
+            self._tags[tag] = self.encode(tag)
+        return self._tags[tag]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text that ids stand for, every tag kept, nothing tidied; bytes that are no UTF-8 become U+FFFD."""
+        kept = [token for token in ids if token not in self.silent_ids]
+        text: str = self._tokenizer.decode(kept, skip_special_tokens=False)
+        return text
+
+    def closes(self, ids: Sequence[int]) -> bool:
+        """Whether an answer that ends with these ids has just written `</doctag>`."""
+        if len(self.closer_ids) == 1:
+            return tuple(ids[-1:]) == self.closer_ids
+        return self.decode(ids[-len(CLOSER) :]).endswith(CLOSER)
+
+    def _image_text(self, rows: int, columns: int) -> str:
+        """What stands for the image in the prompt: each tile with its place, line by line, then the whole page."""
+        features = IMAGE * self.checkpoint.image_seq_len
+        lines = [
+            "".join(f"{AROUND}<row_{row}_col_{column}>{features}" for column in range(1, columns + 1)) + "\n"
+            for row in range(1, rows + 1)
+        ]
+        gap = "\n" if lines else ""
+        return f"{''.join(lines)}{gap}{AROUND}{WHOLE}{features}{AROUND}"
+
+    def _render(self, instruction: str) -> str:
+        """The chat template around one image and one instruction, up to where the answer begins."""
+        from transformers.utils.chat_template_utils import render_jinja_template
+
+        content = [{"type": "image"}, {"type": "text", "text": instruction}]
+        try:
+            rendered, _ = render_jinja_template(
+                conversations=[[{"role": "user", "content": content}]],
+                chat_template=self.checkpoint.chat_template,
+                add_generation_prompt=True,
+                **self.checkpoint.special_tokens,
+            )
+        except Exception as error:  # a template is a program from the hub: anything can go wrong in it
+            raise UnusableCheckpoint(f"{self.checkpoint.folder}: the chat template fails: {error}") from error
+        text: str = rendered[0]
+        if text.count(IMAGE) != 1:
+            raise UnusableCheckpoint(f"{self.checkpoint.folder}: the chat template has no place for one image")
+        return text
+
+    def _turn_end(self) -> frozenset[int]:
+        """The special token that the template puts after a turn, if it does."""
+        after = self._render(PAGE_INSTRUCTION).partition(PAGE_INSTRUCTION)[2]
+        special = self._tokenizer.get_added_tokens_decoder()
+        return frozenset(token for token in self.encode(after)[:1] if token in special and special[token].special)
+
+
+def _load(checkpoint: Checkpoint) -> Tokenizer:
+    path = checkpoint.folder / "tokenizer.json"
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises no narrower class
+        raise UnusableCheckpoint(f"{path} cannot be read: {error}") from error
