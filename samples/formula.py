@@ -9,7 +9,6 @@ from flow import hull
 from press import Sheet, measure
 from truth import Area, Mark
 
-
 SIZE, SMALL, SUBSCRIPT = 11.0, 7.6, 7.5
 LATEX = r"\bar{e} = \frac{1000}{P} \sum_{i=1}^{P} \frac{d(t_i, c_i)}{|t_i|}"
 
