@@ -113,10 +113,15 @@ def convert(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Convert documents.
+    """Convert documents to FOLDER/NAME.md and so on; pictures go to FOLDER/NAME_artifacts/.
 
-    Exit status: 0 every page succeeded; 1 some page or file failed, everything else was written; 2 wrong command line;
-    3 nothing could be converted; 130 interrupted.
+    \b
+    Exit status:
+      0    every page succeeded
+      1    some page or file failed, and everything else was written
+      2    the command line is wrong
+      3    nothing could be converted
+      130  interrupted
     """
     from smoldocling.errors import SmolDoclingError, UnusableOption, UnwritableOutput
     from smoldocling.output import probe

@@ -114,7 +114,7 @@ class Converter:
         """Find and load the checkpoint that `engine` needs.
 
         engine    "transformers" reads pages with the model and raises NoCheckpoint where there is none; "textlayer"
-                  reads born-digital pages without any; "auto" is the first where a checkpoint is at hand, else the second
+                  reads born-digital pages without any; "auto" is the first where a checkpoint is at hand
         splits    image tiles along a page's long side, 1..6
         password  for locked PDFs, or a function from the document's name to one
         pictures  cut figures out of their pages; they go into HTML and JSON

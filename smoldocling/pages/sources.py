@@ -218,8 +218,6 @@ class Document:
         return image, frames
 
     def _pdf_page(self, number: int) -> SourcePage:
-        from smoldocling.pages.textlayer import Reader
-
         assert self._pdf is not None, "a PDF page comes from a PDF"
         try:
             page = self._pdf[number - 1]
@@ -228,16 +226,20 @@ class Document:
             raise UnreadablePage(f"damaged page: {_because(error)}") from error
         if min(size) <= 0:
             raise UnreadablePage(f"the page is empty: {size[0]:g} by {size[1]:g} points")
-        if self._reader is None:
-            self._reader = Reader(self._pdf)
-        reader = self._reader
         return SourcePage(
             number=number,
             size=size,
             pixels=lambda width, height: raster.render(page, width, height),
             crop=lambda box, dpi: raster.render_clip(page, box, dpi),
-            reading=lambda: reader.read(number - 1),
+            reading=lambda: self._read_text_layer(number),
         )
+
+    def _read_text_layer(self, number: int) -> Reading:
+        from smoldocling.pages.textlayer import Reader
+
+        if self._reader is None:
+            self._reader = Reader(self._pdf)
+        return self._reader.read(number - 1)
 
     def _image_page(self, number: int) -> SourcePage:
         assert self._image is not None, "an image page comes from an image"
