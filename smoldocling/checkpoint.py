@@ -65,7 +65,6 @@ class Checkpoint:
     image_token_id  the placeholder that image features replace
     context_length  prompt and answer together must not be longer, in ids
     end_ids         ids that end an answer, as the configuration files say
-    pad_id          fills short rows of a batch; means nothing
     special_tokens  names and spellings as in tokenizer_config.json: "bos_token": "<|im_start|>"
     tied_head       the output layer is the input embedding
     """
@@ -85,7 +84,6 @@ class Checkpoint:
     vocab_size: int
     context_length: int
     end_ids: tuple[int, ...]
-    pad_id: int
     special_tokens: Mapping[str, str] = field(repr=False, compare=False)
     chat_template: str = field(repr=False)
     tied_head: bool
@@ -129,7 +127,6 @@ def read(folder: Path, *, name: str) -> Checkpoint:
     config = _config(folder)
     image = _image_settings(folder)
     names = _json(folder / "tokenizer_config.json")
-    generation = _json(folder / "generation_config.json")
     tensor_files = _tensor_files(folder)
     if not (folder / "tokenizer.json").is_file():
         raise UnusableCheckpoint(f"{folder} has no tokenizer.json; save the tokenizer beside the weights")
@@ -140,7 +137,6 @@ def read(folder: Path, *, name: str) -> Checkpoint:
     longest_px = _whole(folder, image, "size.longest_edge")
     if longest_px % tile_px:
         raise UnusableCheckpoint(f"{folder}: size.longest_edge {longest_px} is not a multiple of the tile, {tile_px}")
-    end_ids, pad_id = _end_and_pad(generation, config)
     checkpoint = Checkpoint(
         folder=folder,
         name=name,
@@ -156,8 +152,7 @@ def read(folder: Path, *, name: str) -> Checkpoint:
         image_token_id=_whole(folder, config, "image_token_id"),
         vocab_size=_whole(folder, config, "text_config.vocab_size"),
         context_length=_whole(folder, config, "text_config.max_position_embeddings"),
-        end_ids=end_ids,
-        pad_id=pad_id,
+        end_ids=_end_ids(_json(folder / "generation_config.json"), config),
         special_tokens={key: _spelling(value) for key, value in names.items() if key.endswith("_token") and value},
         chat_template=_chat_template(folder, names),
         tied_head=tied,
@@ -219,12 +214,13 @@ def _whole(folder: Path, config: Mapping[str, Any], name: str) -> int:
     return value
 
 
-def _end_and_pad(generation: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[tuple[int, ...], int]:
+def _end_ids(generation: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[int, ...]:
     """The first file that names ids that end an answer is right: deeper ones often hold a class's default."""
-    places = (generation, config, config.get("text_config") or {})
-    ends: int | list[int] = next((p["eos_token_id"] for p in places if p.get("eos_token_id") is not None), [])
-    pad: int = next((p["pad_token_id"] for p in places if p.get("pad_token_id") is not None), 0)
-    return tuple(ends) if isinstance(ends, list) else (ends,), pad
+    for place in (generation, config, config.get("text_config") or {}):
+        ends = place.get("eos_token_id")
+        if ends is not None:
+            return tuple(ends) if isinstance(ends, list) else (ends,)
+    return ()
 
 
 def _spelling(token: Any) -> str:

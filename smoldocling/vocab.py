@@ -29,6 +29,7 @@ class Vocab:
 
     checkpoint  the one that was given
     stop_ids    ids that end an answer and are no part of it
+    pad_id      fills the short rows of a batch
     silent_ids  ids that stand for no text: padding and ends
     closer_ids  `</doctag>`, which ends an answer and is part of it; one id, or several
     """
@@ -44,7 +45,13 @@ class Vocab:
                 f" {checkpoint.image_token_id} in config.json; the files are not of one checkpoint"
             )
         self.stop_ids = frozenset(checkpoint.end_ids) | self._turn_end()
-        self.silent_ids = self.stop_ids | {checkpoint.pad_id}
+        if not self.stop_ids:
+            raise UnusableCheckpoint(
+                f"{checkpoint.folder} names no id that ends an answer; generation_config.json should"
+            )
+        pad = self._tokenizer.token_to_id(checkpoint.special_tokens.get("pad_token", ""))
+        self.pad_id: int = min(self.stop_ids) if pad is None else pad
+        self.silent_ids = self.stop_ids | {self.pad_id}
         self.closer_ids = self.tag_ids(CLOSER)
 
     def prompt_ids(self, rows: int, columns: int, instruction: str = PAGE_INSTRUCTION) -> tuple[int, ...]:

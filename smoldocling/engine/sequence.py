@@ -35,8 +35,12 @@ class Request:
 class Generation:
     """The ids that the network wrote for one request: without the prompt, without the stop id, without padding.
 
-    finish "stop": the model ended by itself; "length": cut at max_new_tokens; "error": `error` says why
-    steps  decoder steps that this sequence took part in; with drafts fewer than ids
+    `</doctag>` is an id like any other, although it ends an answer.
+
+    finish   "stop": the model ended by itself; "length": cut at max_new_tokens or at the end of the model's context;
+             "error": `error` says why
+    steps    decoder steps that this sequence took part in, the one for the stop id too; with drafts fewer than ids
+    seconds  from taking the request in until the answer stood; pages of one batch share that time
     """
 
     key: int

@@ -1,0 +1,233 @@
+"""The slow engine that is right by construction: transformers' own model and its own generate, batch by batch.
+
+Knows: token ids, tiles, torch. Does not know: pages, files, what the ids mean. Faster engines are tested against it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from smoldocling.checkpoint import Checkpoint
+from smoldocling.engine.sequence import Finish, Generation, Request
+from smoldocling.errors import UnusableCheckpoint, UnusableOption
+from smoldocling.vocab import CLOSER, Vocab
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+# Pages that are written together where nobody says otherwise. A page of 21 tiles takes about 1 GB while its tiles are
+# encoded in float32; beyond these counts a step costs as much more as it yields.
+AUTO_BATCH = {"cpu": 4, "cuda": 16}
+
+
+class Reference:
+    """Greedy decoding with left padding. A page's ids do not depend on its company (exactly so in float32).
+
+    One broken page costs that page: a batch that fails is tried again page by page, one too large for memory in halves.
+    """
+
+    name = "transformers"
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        device: str = "auto",
+        dtype: str = "auto",
+        batch_size: int | Literal["auto"] = "auto",
+    ) -> None:
+        """Load the weights. Raises UnusableOption for a device that is not there, UnusableCheckpoint for bad files.
+
+        device      "auto" (an accelerator if there is one), "cpu", "cuda", "cuda:1", "mps"...
+        dtype       "auto" (bfloat16 where the device computes in it, else float32), "float32", "bfloat16", "float16"
+        batch_size  pages written together
+        """
+        self.device = choose_device(device)
+        self.dtype = choose_dtype(dtype, self.device)
+        self.batch_size: int = AUTO_BATCH.get(self.device.type, 1) if batch_size == "auto" else batch_size
+        self._checkpoint = checkpoint
+        self._vocab = Vocab(checkpoint)
+        self._model = _load(checkpoint, self.device, self.dtype)
+        self._floats = _float_of_byte(checkpoint)
+
+    def run(self, requests: Iterable[Request]) -> Iterator[Generation]:
+        """Answer in order of arrival. Requests are taken a batch at a time, when the batch before has been answered."""
+        waiting = iter(requests)
+        while batch := list(itertools.islice(waiting, self.batch_size)):
+            yield from self._answer(batch)
+
+    def _answer(self, batch: Sequence[Request]) -> Iterator[Generation]:
+        started = time.perf_counter()
+        try:
+            yield from self._write(batch, started)
+            return
+        except Exception as error:  # the page's fault, the library's or the device's: never the other pages'
+            failure = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            full = _is_out_of_memory(error)
+        # Out of the except clause, since the exception keeps the failed batch's tensors alive.
+        if len(batch) == 1:
+            yield Generation(batch[0].key, (), "error", 0, time.perf_counter() - started, failure)
+            return
+        size = 1
+        if full:
+            _empty_cache(self.device)
+            size = self.batch_size = (len(batch) + 1) // 2
+        for start in range(0, len(batch), size):
+            yield from self._answer(batch[start : start + size])
+
+    def _write(self, batch: Sequence[Request], started: float) -> list[Generation]:
+        """The answers to one batch, all or none."""
+        limits = [self._limit(request) for request in batch]
+        width = max(len(request.ids) for request in batch)
+        ids = torch.full((len(batch), width), self._vocab.pad_id)
+        for row, request in zip(ids, batch, strict=True):
+            row[width - len(request.ids) :] = torch.tensor(request.ids)
+        lengths = torch.tensor([len(request.ids) for request in batch])
+        mask = (torch.arange(width) >= width - lengths[:, None]).long()
+        with torch.inference_mode():
+            rows = self._model.generate(
+                input_ids=ids.to(self.device),  # (pages, width)
+                attention_mask=mask.to(self.device),
+                pixel_values=self._pixels(batch),  # (1, tiles of all pages, 3, T, T)
+                do_sample=False,
+                max_new_tokens=max(limits),
+                eos_token_id=sorted(self._vocab.stop_ids | self._single_closer),
+                pad_token_id=self._vocab.pad_id,
+                stopping_criteria=[self._row_ends(width, limits)],
+            )
+        written = rows[:, width:].tolist()
+        seconds = time.perf_counter() - started
+        answers = []
+        for request, new, limit in zip(batch, written, limits, strict=True):
+            kept, finish, steps = self._cut(new[:limit])
+            answers.append(Generation(request.key, kept, finish, steps, seconds))
+        return answers
+
+    def _limit(self, request: Request) -> int:
+        """How many ids this request may get. Raises ValueError for one that cannot be answered."""
+        places = request.ids.count(self._checkpoint.image_token_id)
+        needed = len(request.tiles) * self._checkpoint.image_seq_len
+        if places != needed:
+            raise ValueError(
+                f"the prompt has places for {places} image features, the {len(request.tiles)} tiles make {needed}"
+            )
+        room = self._checkpoint.context_length - len(request.ids)
+        if room <= 0:
+            raise ValueError(
+                f"a prompt of {len(request.ids)} ids fills the context of {self._checkpoint.context_length}"
+            )
+        return min(request.max_new_tokens, room)
+
+    def _pixels(self, batch: Sequence[Request]) -> torch.Tensor:
+        """All tiles as the processor's floats.
+
+        The model takes features in the order of their places in the prompts, so the tiles of all pages can stand in one
+        row, and pages with fewer tiles need no empty ones beside them.
+        """
+        tiles = np.concatenate([request.tiles for request in batch])  # (tiles, T, T, 3)
+        floats = np.stack([self._floats[channel][tiles[..., channel]] for channel in range(3)], axis=1)
+        return torch.from_numpy(floats)[None].to(self.device, self.dtype)
+
+    @property
+    def _single_closer(self) -> set[int]:
+        return set(self._vocab.closer_ids) if len(self._vocab.closer_ids) == 1 else set()
+
+    def _row_ends(self, width: int, limits: Sequence[int]) -> Any:
+        """A stopping rule for each row by itself: its own limit, and `</doctag>` spelt in several ids."""
+        most = torch.tensor(limits, device=self.device)
+        spelt = not self._single_closer
+
+        def ends(ids: torch.Tensor, _scores: object, **_: object) -> torch.Tensor:
+            done = most <= ids.shape[1] - width
+            if spelt:
+                tails = ids[:, width:][:, -len(CLOSER) :].tolist()
+                done |= torch.tensor([self._vocab.closes(tail) for tail in tails], device=self.device)
+            return done
+
+        return ends
+
+    def _cut(self, row: Sequence[int]) -> tuple[tuple[int, ...], Finish, int]:
+        """One row without its stop id and the padding behind; how it ended; the steps it took."""
+        for position, token in enumerate(row):
+            if token in self._vocab.stop_ids:
+                return tuple(row[:position]), "stop", position + 1
+            if self._vocab.closes(row[: position + 1]):
+                return tuple(row[: position + 1]), "stop", position + 1
+        return tuple(row), "length", len(row)
+
+
+def choose_device(name: str) -> torch.device:
+    """The torch device of that name. Raises UnusableOption for one that is not there."""
+    if name == "auto":
+        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UnusableOption(f"device {name!r} cannot be used here ({reason}); take auto or cpu") from error
+    return device
+
+
+def choose_dtype(name: str, device: torch.device) -> torch.dtype:
+    """The torch dtype of that name; "auto" is bfloat16 where the hardware multiplies in it. Raises UnusableOption."""
+    if name in DTYPES:
+        return DTYPES[name]
+    if name != "auto":
+        raise UnusableOption(f"dtype {name!r}: auto, {', '.join(DTYPES)} are the choices")
+    if device.type == "cuda":  # float16 instead overflows in this family ("!!!!!" on a T4)
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif device.type == "cpu":
+        abilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+        native = bool(abilities.get("amx_bf16") or abilities.get("avx512_bf16"))
+    else:
+        native = False
+    return torch.bfloat16 if native else torch.float32
+
+
+def _load(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:
+    """The model in evaluation mode, with every weight from the files and none of their sampling settings."""
+    from transformers import AutoModelForImageTextToText, GenerationConfig
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    try:
+        model, report = AutoModelForImageTextToText.from_pretrained(
+            checkpoint.folder, dtype=dtype, local_files_only=True, output_loading_info=True
+        )
+    except Exception as error:  # a dozen classes, depending on which file is wrong and how
+        raise UnusableCheckpoint(f"{checkpoint.folder} cannot be loaded: {' '.join(str(error).split())}") from error
+    finally:
+        logging.enable_progress_bar()
+    if report["missing_keys"]:  # transformers would fill these with random numbers
+        missing = sorted(report["missing_keys"])
+        raise UnusableCheckpoint(f"{checkpoint.folder} lacks {len(missing)} of the model's weights, first {missing[0]}")
+    model.generation_config = GenerationConfig()
+    return model.to(device).eval()
+
+
+def _float_of_byte(checkpoint: Checkpoint) -> npt.NDArray[np.float32]:
+    """(channel, byte) -> float, computed as the processor does: rescaled in double, normalised in single precision."""
+    rescaled = (np.arange(256, dtype=np.float64) * checkpoint.rescale).astype(np.float32)
+    mean, std = (np.array(values, dtype=np.float32)[:, np.newaxis] for values in (checkpoint.mean, checkpoint.std))
+    table: npt.NDArray[np.float32] = (rescaled - mean) / std
+    return table
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """CUDA has a class for it; the allocators of CPU and MPS only a message."""
+    text = str(error)
+    return (
+        isinstance(error, torch.OutOfMemoryError | MemoryError) or "out of memory" in text or "allocate memory" in text
+    )
+
+
+def _empty_cache(device: torch.device) -> None:
+    if device.type != "cpu":
+        torch.accelerator.memory.empty_cache()
