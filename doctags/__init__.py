@@ -1,5 +1,7 @@
 """The DocTags language: parse, validate, write. Standard library only."""
 
+from doctags.parser import Parser, parse
 from doctags.tree import Box, Cell, Document, Element, Link, Page, Problem
+from doctags.writer import write
 
-__all__ = ["Box", "Cell", "Document", "Element", "Link", "Page", "Problem"]
+__all__ = ["Box", "Cell", "Document", "Element", "Link", "Page", "Parser", "Problem", "parse", "write"]

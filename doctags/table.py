@@ -1,0 +1,146 @@
+"""OTSL rows to a grid of spanning cells and back.
+
+Knows: rows of cell tokens, spans, raggedness. Does not know: how tokens are spelt, where offsets come from.
+Law: in what `grid` makes, every slot of the grid is covered by exactly one cell, and `rows` gives the same grid again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median_low
+
+from doctags.tree import Box, Cell, CellKind, Element
+
+HEADS: dict[str, CellKind] = {
+    "fcel": "data",
+    "ecel": "data",
+    "ched": "column_header",
+    "rhed": "row_header",
+    "srow": "section",
+}
+"""Cell tokens that begin a cell, and the kind of cell."""
+
+SPANS = ("lcel", "ucel", "xcel")
+
+TOKENS: dict[CellKind, str] = {"data": "fcel", "column_header": "ched", "row_header": "rhed", "section": "srow"}
+
+MAX_FILL = 16
+"""Filling ragged rows may make a grid so many times larger than what was written; beyond that, long rows are folded."""
+
+SMALL_GRID = 4_096
+"""Slots that any table may have, however ragged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One cell token and what stood between it and the next: `start:end` in the source."""
+
+    token: str
+    text: str = ""
+    box: Box | None = None
+    children: tuple[Element, ...] = ()
+    start: int = 0
+    end: int = 0
+
+    @property
+    def blank(self) -> bool:
+        """Nothing in it."""
+        return not (self.text or self.children or self.box)
+
+
+Report = Callable[..., None]
+"""report(kind, start, end, *facts): where problems go."""
+
+
+def grid(rows: Sequence[Sequence[Slot]], report: Report) -> tuple[Cell, ...]:
+    """Cells in row-major order. Ragged rows are filled up, and spans without a cell to continue become empty cells."""
+    square = _squared(rows, report)
+    taken = [[False] * len(row) for row in square]
+    cells: list[Cell] = []
+    for r, row in enumerate(square):
+        for c, slot in enumerate(row):
+            if taken[r][c]:
+                continue
+            if slot.token not in HEADS:
+                report("orphan_span", slot.start, slot.end, slot.token)
+            width, height = _extent(square, taken, r, c)
+            for line in taken[r : r + height]:
+                line[c : c + width] = [True] * width
+            kind = HEADS.get(slot.token, "data")
+            cells.append(Cell(r, c, slot.text, height, width, kind, slot.box, slot.children))
+    return tuple(cells)
+
+
+def _extent(square: Sequence[Sequence[Slot]], taken: list[list[bool]], r: int, c: int) -> tuple[int, int]:
+    """Columns and rows that the cell at (r, c) covers: <lcel> to its right, <ucel> and <xcel> below all of them."""
+    row = square[r]
+    width = 1
+    while c + width < len(row) and row[c + width].token == "lcel" and not taken[r][c + width]:
+        width += 1
+    height = 1
+    while r + height < len(square) and _continues(square[r + height][c : c + width], taken[r + height][c : c + width]):
+        height += 1
+    return width, height
+
+
+def _continues(below: Sequence[Slot], taken: Sequence[bool]) -> bool:
+    return below[0].token == "ucel" and all(slot.token in SPANS for slot in below) and not any(taken)
+
+
+def _squared(rows: Sequence[Sequence[Slot]], report: Report) -> list[list[Slot]]:
+    width = max(map(len, rows), default=0)
+    written = sum(map(len, rows))
+    if width * len(rows) > max(MAX_FILL * written, SMALL_GRID):
+        width = median_low(map(len, rows))
+        rows = list(_folded(rows, width, report))
+    square = []
+    for row in rows:
+        missing = width - len(row)
+        if missing:
+            report("ragged_row", row[0].start, row[-1].end, len(row), width)
+        square.append([*row, *[Slot("ecel", start=row[-1].end, end=row[-1].end)] * missing])
+    return square
+
+
+def _folded(rows: Sequence[Sequence[Slot]], width: int, report: Report) -> Iterable[Sequence[Slot]]:
+    for row in rows:
+        if len(row) > width:
+            report("folded_row", row[0].start, row[-1].end, len(row), width)
+        for at in range(0, len(row), width):
+            yield row[at : at + width]
+
+
+def rows(cells: Sequence[Cell]) -> list[list[Slot]]:
+    """The rows of cell tokens that spell these cells. Holes become empty cells; of two cells in one slot the later
+    one's text goes to the earlier."""
+    height = max((cell.row + max(cell.row_span, 1) for cell in cells), default=0)
+    width = max((cell.column + max(cell.column_span, 1) for cell in cells), default=0)
+    square: list[list[Slot | None]] = [[None] * width for _ in range(height)]
+    heads: dict[tuple[int, int], tuple[int, int]] = {}
+    for cell in cells:
+        _place(square, heads, cell)
+    return [[slot or Slot("ecel") for slot in row] for row in square]
+
+
+def _place(square: list[list[Slot | None]], heads: dict[tuple[int, int], tuple[int, int]], cell: Cell) -> None:
+    here = (max(cell.row, 0), max(cell.column, 0))
+    if here in heads:
+        row, column = heads[here]
+        old = square[row][column]
+        assert old is not None, "a covered slot has a head"
+        text = " ".join(filter(None, (old.text, cell.text)))
+        token = "fcel" if old.token == "ecel" and text else old.token
+        square[row][column] = Slot(token, text, old.box, (*old.children, *cell.children))
+        return
+    token = TOKENS[cell.kind]
+    head = Slot(token, cell.text, cell.box, cell.children)
+    square[here[0]][here[1]] = Slot("ecel") if token == "fcel" and head.blank else head
+    heads[here] = here
+    for down in range(max(cell.row_span, 1)):
+        for right in range(max(cell.column_span, 1)):
+            slot = (here[0] + down, here[1] + right)
+            if slot in heads:
+                continue
+            heads[slot] = here
+            square[slot[0]][slot[1]] = Slot("ucel" if not right else "xcel" if down else "lcel")
