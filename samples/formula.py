@@ -43,9 +43,10 @@ def formula(sheet: Sheet, middle: float, top: float) -> Mark:
 
 
 def fraction(sheet: Sheet, middle: float, axis: float, width: float, above: Glyphs, below: Glyphs) -> list[Area]:
-    """Set one fraction and return where its glyphs lie."""
-    sheet.stroke([(middle - width / 2, axis), (middle + width / 2, axis)], 0.5)
-    areas = []
+    """Set one fraction and return where its bar and its glyphs lie."""
+    bar = Area(middle - width / 2, axis, middle + width / 2, axis)
+    sheet.stroke([(bar.x0, axis), (bar.x1, axis)], 0.5)
+    areas = [bar]
     for glyphs, baseline in ((above, axis - 4.2), (below, axis + 11.2)):
         runs = [(t, "italic", SUBSCRIPT, 2.0) if face == "subscript" else (t, face, SIZE, 0.0) for t, face in glyphs]
         x = middle - sum(measure(text, face, size) for text, face, size, _ in runs) / 2

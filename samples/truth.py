@@ -80,4 +80,4 @@ def rotation(degrees: float, width: float, height: float) -> Placement:
 
 def doctags(pages: Iterable[Truth]) -> str:
     """A whole document."""
-    return "<doctag>" + "<page_break>\n".join(page.spell() for page in pages) + "</doctag>\n"
+    return "<doctag>" + "<page_break>\n".join(page.spell() for page in pages) + "</doctag>"

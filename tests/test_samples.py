@@ -87,7 +87,13 @@ def test_the_truth_is_clean_doctags(samples: Path, stem: str) -> None:
     """A truth with problems of its own could not judge a reader."""
     tree = truth(samples, stem)
     assert tree.problems == ()
-    assert doctags.validate(tree) == ()
+    assert tuple(doctags.validate(tree)) == ()
+
+
+@pytest.mark.parametrize("stem", ["report", "invoice", "scan"])
+def test_the_writer_spells_the_truth_as_it_stands(samples: Path, stem: str) -> None:
+    """The truth is spelt by hand, not by the writer: the two must agree on what canonical DocTags are."""
+    assert doctags.write(truth(samples, stem)) == (samples / f"{stem}.dt").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("stem", "number"), PDF_PAGES)
@@ -130,7 +136,7 @@ def test_boxes_lie_on_the_ink(samples: Path, stem: str, number: int) -> None:
         columns, rows = np.flatnonzero(seen.any(axis=0)), np.flatnonzero(seen.any(axis=1))
         filled = (columns[-1] - columns[0] + 1) * (rows[-1] - rows[0] + 1) / seen.size
         assert filled > 0.6, element
-        assert window(ink, box, 1.5).sum() == seen.sum(), element
+        assert window(ink, box, 1.5).sum() == window(ink, box, 1.0).sum(), element
 
 
 def test_the_report_holds_every_kind_of_element(samples: Path) -> None:
@@ -178,8 +184,8 @@ def test_the_invoice_has_fields_and_a_total_that_adds_up(samples: Path) -> None:
 
 def test_the_scan_is_a_grey_a4_page_at_150_dpi(samples: Path) -> None:
     """Its size is what tile geometry is tested on, and the repository should stay small."""
-    image = Image.open(samples / "scan.png")
-    assert (image.mode, image.size) == ("L", (1240, 1754))
+    with Image.open(samples / "scan.png") as image:
+        assert (image.mode, image.size) == ("L", (1240, 1754))
     assert (samples / "scan.png").stat().st_size < 600_000
 
 
