@@ -1,0 +1,106 @@
+"""Where the pictures of a page are: images and drawings, gathered.
+
+Knows: rectangles of images, shapes and fills, the layout model's picture boxes. Does not know: captions, DocTags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .ink import Ink, Line, Rect
+
+MIN_SIDE = 20.0
+"""Points; smaller marks are bullets, icons and rules."""
+
+_NEAR = 6.0
+"""Points between parts of one picture."""
+
+_MAX_PARTS = 600
+"""Gathering is quadratic; a page with more parts than this is one drawing anyway."""
+
+
+def pictures(ink: Ink, proposed: Sequence[Rect]) -> list[Rect]:
+    """Rectangles of the page's pictures, none inside another. `proposed` are the layout model's."""
+    page = ink.width * ink.height
+    images = [rect for rect in ink.images if not _is_ground(rect, ink, page)]
+    found = [rect for rect in _gathered(images) if _is_large(rect)]
+    shapes = [rect for rect in ink.shapes if _area(rect) < 0.5 * page]
+    if shapes:
+        parts = shapes + [rect for rect in ink.fills if _area(rect) < 0.3 * page]
+        for rect in _gathered(parts):
+            inside = sum(_within(shape, rect) for shape in shapes)
+            if _is_large(rect, 40) and inside >= 3 and _prose_share(rect, ink.lines) < 0.25:
+                found.append(rect)
+    marks = ink.images + ink.shapes + ink.fills
+    for rect in proposed:
+        if any(_within(mark, rect) for mark in marks) and _prose_share(rect, ink.lines) < 0.5 and _is_large(rect):
+            found.append(rect)
+    return _outermost(found)
+
+
+def _is_ground(rect: Rect, ink: Ink, page: float) -> bool:
+    """Whether text is printed over an image, so that it is a background and not a picture."""
+    over = [line for line in ink.lines if _within(line.rect, rect)]
+    if not over:
+        return False
+    return _area(rect) > 0.5 * page or _prose_share(rect, over) > 0.03
+
+
+def _prose_share(rect: Rect, lines: Sequence[Line]) -> float:
+    """Share of a rectangle that lines of three and more words cover."""
+    inside = [line for line in lines if _within(line.rect, rect) and len(line.words) > 2 and line.upright]
+    return sum(_area(line.rect) for line in inside) / max(_area(rect), 1.0)
+
+
+def _is_large(rect: Rect, least: float = MIN_SIDE) -> bool:
+    return min(rect[2] - rect[0], rect[3] - rect[1]) >= least
+
+
+def _area(rect: Rect) -> float:
+    return max(0.0, rect[2] - rect[0]) * max(0.0, rect[3] - rect[1])
+
+
+def _within(rect: Rect, outer: Rect) -> bool:
+    """Whether a rectangle's middle lies in another."""
+    x, y = (rect[0] + rect[2]) / 2, (rect[1] + rect[3]) / 2
+    return outer[0] <= x <= outer[2] and outer[1] <= y <= outer[3]
+
+
+def _gathered(rects: Sequence[Rect]) -> list[Rect]:
+    """Rectangles that lie near each other joined to their bounds."""
+    if len(rects) > _MAX_PARTS:
+        rects = sorted(rects, key=_area, reverse=True)[:_MAX_PARTS]
+    groups: list[Rect] = []
+    for rect in rects:
+        current = rect
+        while True:
+            met = [group for group in groups if _meet(group, current)]
+            if not met:
+                break
+            groups = [group for group in groups if not _meet(group, current)]
+            current = _union([current, *met])
+        groups.append(current)
+    return groups
+
+
+def _meet(a: Rect, b: Rect) -> bool:
+    return a[0] - _NEAR <= b[2] and b[0] - _NEAR <= a[2] and a[1] - _NEAR <= b[3] and b[1] - _NEAR <= a[3]
+
+
+def _union(rects: Sequence[Rect]) -> Rect:
+    x0, y0, x1, y1 = zip(*rects, strict=True)
+    return (min(x0), min(y0), max(x1), max(y1))
+
+
+def _outermost(rects: Sequence[Rect]) -> list[Rect]:
+    """Rectangles with those that overlap one another by half joined."""
+    kept: list[Rect] = []
+    for rect in sorted(rects, key=_area, reverse=True):
+        for place, other in enumerate(kept):
+            common = (max(rect[0], other[0]), max(rect[1], other[1]), min(rect[2], other[2]), min(rect[3], other[3]))
+            if common[0] < common[2] and common[1] < common[3] and _area(common) > 0.5 * _area(rect):
+                kept[place] = _union([rect, other])
+                break
+        else:
+            kept.append(rect)
+    return kept

@@ -1,0 +1,158 @@
+"""What the whole document says about its headings: body size, heading styles, outline, running heads, words.
+
+Knows: a sample of the pages, the PDF's outline. Does not know: the page that is being read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pymupdf
+
+from . import glyphs
+
+SAMPLE = 24
+"""Pages looked at; more of them change neither the body size nor the running heads."""
+
+_MARGIN = 0.12
+"""Share of the page height at the top and at the bottom in which running heads stand."""
+
+_NUMBER = re.compile(r"(\d{1,2}(?:\.\d{1,2})*)\.?\s+\S")
+_DIGITS = re.compile(r"\d+")
+_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a document is set.
+
+    body     font size of most characters, points           styles   heading styles (size, bold), largest first
+    outline  text of an outline entry -> its level, from 1  running  texts that recur in the margins, digits as "#"
+    words    lower-case words, hyphened ones included       pages    number of pages that were looked at
+    """
+
+    body: float
+    styles: tuple[tuple[float, bool], ...]
+    outline: dict[str, int]
+    running: frozenset[str]
+    words: frozenset[str]
+    pages: int
+
+    def level(self, text: str, size: float, bold: bool) -> int:
+        """The level of a section header, 1..6."""
+        noted = self.outline.get(folded(text))
+        if noted is not None:
+            return max(1, min(6, noted))
+        number = _NUMBER.match(text)
+        if number:
+            return min(6, number.group(1).count(".") + 1)
+        for rank, (other, heavy) in enumerate(self.styles):
+            if abs(other - size) < 0.75 and heavy == bold:
+                return min(6, rank + 1)
+        return min(6, 1 + sum(other > size + 0.75 for other, _ in self.styles))
+
+    def is_running(self, text: str) -> bool:
+        """Whether a text stands in the margin of several pages."""
+        return furniture_key(text) in self.running
+
+
+def folded(text: str) -> str:
+    """A heading's text for comparison: no spaces, no case, no leading number."""
+    return re.sub(r"[\W_]+", "", re.sub(r"^[\dIVXA-Z]{1,4}(?:\.\d+)*[.)]?\s+", "", text)).lower()
+
+
+def furniture_key(text: str) -> str:
+    """A running head's text for comparison: page numbers differ from page to page."""
+    return _DIGITS.sub("#", "".join(text.split())).lower()
+
+
+def study(document: pymupdf.Document) -> Manner:
+    """Looks at a sample of the pages; pages that cannot be read do not count."""
+    count = document.page_count
+    step = max(1, count / SAMPLE)
+    numbers = sorted({int(i * step) for i in range(min(count, SAMPLE))} | ({1, 2} if count > 3 else set()))
+    sizes = Counter[float]()
+    styles = Counter[tuple[float, bool]]()
+    margins = Counter[str]()
+    words: set[str] = set()
+    for number in numbers:
+        try:
+            page = document[number]
+            raw = page.get_text("dict", flags=pymupdf.TEXT_PRESERVE_LIGATURES | pymupdf.TEXT_MEDIABOX_CLIP)
+            height = float(page.rect.height)
+        except Exception:  # a damaged page says nothing about the others; reading it reports the damage
+            continue
+        margins.update(_margin_texts(raw, height))
+        for block in raw["blocks"]:
+            for line in block.get("lines", ()):
+                text = "".join(span["text"] for span in line["spans"]).strip()
+                words.update(word.lower() for word in _WORD.findall(text[:-1] if text.endswith("-") else text))
+                for span in line["spans"]:
+                    sizes[round(span["size"] * 2) / 2] += len(span["text"].strip())
+                style = _heading_style(line["spans"], text)
+                if style is not None:
+                    styles[style] += 1
+    body = sizes.most_common(1)[0][0] if sizes else 10.0
+    repeated = max(2, round(0.25 * len(numbers)))
+    return Manner(
+        body=body,
+        styles=_ranked(styles, body),
+        outline=_outline(document),
+        running=frozenset(text for text, times in margins.items() if times >= repeated),
+        words=frozenset(words),
+        pages=count,
+    )
+
+
+def _margin_texts(raw: dict[str, object], height: float) -> set[str]:
+    """The texts of a page's margins, each once."""
+    found: set[str] = set()
+    for block in raw["blocks"]:  # type: ignore[attr-defined]
+        for line in block.get("lines", ()):
+            y = (line["bbox"][1] + line["bbox"][3]) / 2
+            if not _MARGIN * height <= y <= (1 - _MARGIN) * height:
+                key = furniture_key("".join(span["text"] for span in line["spans"]))
+                if key:
+                    found.add(key)
+    return found
+
+
+def _heading_style(spans: list[dict[str, object]], text: str) -> tuple[float, bool] | None:
+    """Size and weight of a line that could be a heading."""
+    letters = sum(char.isalpha() for char in text)
+    if (
+        letters < 3
+        or letters < 0.5 * len(text.replace(" ", ""))
+        or len(text) > 120
+        or text.endswith((".", ",", ";", "-"))
+    ):
+        return None
+    inked = [span for span in spans if str(span["text"]).strip()]
+    main = max(inked, key=lambda span: len(str(span["text"])), default=None)
+    if main is None:
+        return None
+    bold = all(glyphs.is_bold(str(span["font"]), int(span["flags"])) for span in inked)  # type: ignore[call-overload]
+    return round(float(main["size"]) * 2) / 2, bold  # type: ignore[arg-type]
+
+
+def _ranked(styles: Counter[tuple[float, bool]], body: float) -> tuple[tuple[float, bool], ...]:
+    """Styles that set headings apart from the body, largest first, near sizes joined."""
+    larger = [style for style in styles if style[0] > body + 0.7 or (style[1] and style[0] > body - 0.6)]
+    larger.sort(reverse=True)
+    return tuple(
+        style
+        for before, style in pairwise([None, *larger])
+        if before is None or before[0] - style[0] > 0.6 or before[1] != style[1]
+    )
+
+
+def _outline(document: pymupdf.Document) -> dict[str, int]:
+    try:
+        entries = document.get_toc(simple=True)
+    except Exception:  # a damaged outline is no reason to refuse the pages
+        return {}
+    lowest = min((int(level) for level, *_ in entries), default=1)
+    return {folded(str(title)): int(level) - lowest + 1 for level, title, *_ in entries if folded(str(title))}

@@ -1,0 +1,64 @@
+"""What the layout model that comes with PyMuPDF sees on a page: classed boxes and the grids of tables.
+
+Knows: pymupdf.layout. Does not know: our lines, our rules. Nothing it raises leaves this file.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from typing import Any
+
+import pymupdf
+
+Rect = tuple[float, float, float, float]
+
+# "rf" judges by fonts and positions alone; "imf+rf" also looks at the rendered page and takes about five times as long.
+FEATURES = "rf"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One classed box, in the points that PyMuPDF uses for text.
+
+    kind     text, title, picture, table, list-item, page-header, page-footer, section-header, footnote, caption, formula
+    members  the boxes of the lines in it
+    columns  x of the borders between a table's columns, rows: y of those between its rows
+    """
+
+    kind: str
+    rect: Rect
+    members: tuple[Rect, ...] = ()
+    columns: tuple[float, ...] = ()
+    rows: tuple[float, ...] = ()
+
+
+@functools.cache
+def _model() -> Any:
+    from pymupdf.layout import DocumentLayoutAnalyzer  # noqa: PLC0415 - loads onnxruntime and the networks
+
+    return DocumentLayoutAnalyzer.get_model(feature_set_name=FEATURES)
+
+
+def groups(page: pymupdf.Page) -> tuple[Group, ...] | None:
+    """The page's boxes, None if the model is not installed or fails on this page."""
+    try:
+        with redirect_stdout(io.StringIO()):  # it prints what it stumbles over
+            raw = _model().predict(page, return_raw=True)
+        return tuple(_group(item) for item in raw)
+    except Exception:  # the model is a network behind much Python: no page may be lost to it
+        return None
+
+
+def _group(item: dict[str, Any]) -> Group:
+    x0, y0, x1, y1 = (float(value) for value in item["group_bbox"][:4])
+    grid = item.get("table_grid")
+    return Group(
+        kind=str(item["class_name"]),
+        rect=(x0, y0, x1, y1),
+        members=tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in item.get("bboxes", ())),
+        columns=tuple(x0 + float(x) for x in grid.v_lines) if grid is not None else (),
+        rows=tuple(y0 + float(y) for y in grid.h_lines) if grid is not None else (),
+    )

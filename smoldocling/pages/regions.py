@@ -1,0 +1,256 @@
+"""Which lines of a page belong together, and what they look like: paragraph, heading, list item, code...
+
+Knows: lines, the layout model's boxes, the document's body size. Does not know: DocTags, reading order.
+The model's boxes are the first guess; rules from fonts and positions cut and correct them. Without a model the lines are
+gathered by white space alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from . import glyphs, prose
+from .ink import Ink, Line, Rect
+from .layout import Group
+from .tables import Grid
+
+TEXT_KINDS = frozenset(
+    "text title list-item page-header page-footer section-header footnote caption formula code".split()
+)
+
+_NUMBERED = re.compile(
+    r"(?:\d{1,2}(?:\.\d{1,2}){0,4}\.?|[A-Z]\.|[IVX]{1,5}\.|§ ?\d+|Appendix [A-Z]|Chapter \d+|Annex [A-Z0-9]+)(?:\s+\S|$)"
+)
+CAPTION = re.compile(
+    r"(?:(?:Supplementary |Extended Data )?(?:Figure|Fig|FIG|FIGURE|Table|TABLE|Tab|Listing|Algorithm|Scheme|Chart|Plate|Box|"
+    r"Abbildung|Abb|Tabelle|Tableau|Figura|Tabla|Graphique|Graph|Exhibit|Diagram|Map)\.? ?"
+    r"(?:[A-Z]{0,2}[.\-]?\d+(?:[.\-]\d+)*[a-z]?|[IVX]+)\s*(?:[.:|–—-]|\(|$)|[\[<(]?(?:그림|표|図|表|图|圖)\s?\d+[\]>)]?)"
+)
+_CAPTION_WORDS = re.compile(
+    r"(?:Figure|Fig|FIG|FIGURE|Table|TABLE|Listing|Algorithm|Abbildung|Tabelle|Tableau|Figura|Tabla|Graph|Chart)\.? ?(?:[A-Z]?\.?\d+(?:[.\-]\d+)*|[IVX]+)\b"
+)
+_ORDERED = re.compile(
+    r"(?:\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})\)|(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})\.|\[\d{1,3}\]|[①-⑳])$"
+)
+_NOTE = re.compile(r"(?:\d{1,3}|[*∗†‡§¶#]{1,3}|[a-z])[).]?$")
+_PAGE_NUMBER = re.compile(
+    r"(?:(?:page|seite|p\.)\s*)?[-–—]?\s*(?:\d{1,4}|[ivxlc]{1,6})\s*[-–—]?(?:\s*(?:of|/|von|de)\s*\d{1,4})?$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Lines that form one element, or the place of a table or picture. `lines` are whole rows, top to bottom."""
+
+    kind: str
+    rect: Rect
+    lines: tuple[Line, ...] = ()
+    group: Group | None = None
+    grid: Grid | None = None
+
+    @property
+    def text(self) -> str:
+        """Its rows with single spaces."""
+        return " ".join(line.text for line in self.lines)
+
+    @property
+    def size(self) -> float:
+        """Font size of most of its characters, points."""
+        return _dominant(self.lines).style.size if self.lines else 0.0
+
+
+def _dominant(lines: Sequence[Line]) -> Line:
+    return max(lines, key=lambda line: len(line.text))
+
+
+def bounds(rects: Iterable[Rect]) -> Rect:
+    """The smallest rectangle around some others."""
+    x0, y0, x1, y1 = zip(*rects, strict=True)
+    return (min(x0), min(y0), max(x1), max(y1))
+
+
+def region(kind: str, lines: Sequence[Line], group: Group | None = None) -> Region:
+    """A region of rows."""
+    return Region(kind, bounds(line.rect for line in lines), tuple(lines), group)
+
+
+def gather(ink: Ink, groups: tuple[Group, ...] | None, body: float) -> list[Region]:
+    """All lines of a page in regions of a provisional kind; `body` is the document's body size in points."""
+    upright = [line for line in ink.lines if line.upright]
+    loose: list[Line] = []
+    bins: dict[int, list[Line]] = {}
+    boxes = groups or ()
+    for line in upright:
+        place = _home(line, boxes)
+        if place is None:
+            loose.append(line)
+        else:
+            bins.setdefault(place, []).append(line)
+    found: list[Region] = []
+    for place, group in enumerate(boxes):
+        lines = bins.get(place, [])
+        if group.kind in ("table", "picture"):
+            found.append(Region(group.kind, group.rect, tuple(lines), group))
+        elif lines:
+            found.append(region(group.kind, prose.rows(lines), group))
+    found += [region("text", prose.rows(lines)) for lines in clusters(loose)]
+    result: list[Region] = []
+    for item in found:
+        result += _cut(item, body) if item.kind in TEXT_KINDS else [item]
+    result += [region("rotated", [line]) for line in ink.lines if not line.upright]
+    return result
+
+
+def _home(line: Line, groups: Sequence[Group]) -> int | None:
+    """The group in which a line's middle lies, the smallest if there are several."""
+    x, y = (line.x0 + line.x1) / 2, (line.y0 + line.y1) / 2
+    best, best_area = None, float("inf")
+    for place, group in enumerate(groups):
+        x0, y0, x1, y1 = group.rect
+        if x0 - 1 <= x <= x1 + 1 and y0 - 1 <= y <= y1 + 1:
+            area = (x1 - x0) * (y1 - y0)
+            if area < best_area:
+                best, best_area = place, area
+    return best
+
+
+def clusters(lines: Sequence[Line]) -> list[list[Line]]:
+    """Lines gathered into paragraphs by white space and style alone."""
+    parent = list(range(len(lines)))
+
+    def root(item: int) -> int:
+        while parent[item] != item:
+            parent[item] = parent[parent[item]]
+            item = parent[item]
+        return item
+
+    order = sorted(range(len(lines)), key=lambda i: lines[i].y0)
+    for position, i in enumerate(order):
+        upper = lines[i]
+        for j in order[position + 1 :]:
+            lower = lines[j]
+            if lower.y0 > upper.y1 + upper.height:
+                break
+            if _same_row(upper, lower) or _next_row(upper, lower):
+                parent[root(j)] = root(i)
+    groups: dict[int, list[Line]] = {}
+    for i in order:
+        groups.setdefault(root(i), []).append(lines[i])
+    return list(groups.values())
+
+
+def _same_row(a: Line, b: Line) -> bool:
+    overlap = min(a.y1, b.y1) - max(a.y0, b.y0)
+    gap = max(a.x0, b.x0) - min(a.x1, b.x1)
+    return overlap > 0.5 * min(a.height, b.height) and gap < 1.1 * max(a.style.size, b.style.size)
+
+
+def _next_row(upper: Line, lower: Line) -> bool:
+    size = max(upper.style.size, lower.style.size)
+    overlap = min(upper.x1, lower.x1) - max(upper.x0, lower.x0)
+    return (
+        overlap > 0.3 * min(upper.x1 - upper.x0, lower.x1 - lower.x0)
+        and lower.y0 - upper.y1 < 0.55 * size
+        and min(upper.style.size, lower.style.size) > 0.8 * size
+        and upper.bold == lower.bold
+        and upper.style.mono == lower.style.mono
+    )
+
+
+def _cut(item: Region, body: float) -> list[Region]:
+    """One region cut where its rows show that several elements were taken for one."""
+    pieces: list[list[Line]] = []
+    for line in item.lines:
+        if pieces and not _starts_anew(pieces[-1], line, item, body):
+            pieces[-1].append(line)
+        else:
+            pieces.append([line])
+    return [_judged(region(item.kind, piece, item.group), whole=len(pieces) == 1) for piece in pieces]
+
+
+def _starts_anew(before: list[Line], line: Line, item: Region, body: float) -> bool:
+    last = before[-1]
+    size = max(last.style.size, line.style.size)
+    if _is_code(last) != _is_code(line):
+        return True
+    if _is_code(line):
+        return line.y0 - last.y1 > 2.5 * size
+    if bullet(line) is not None and (
+        item.kind == "list-item" or abs(line.x0 - before[0].x0) < 1.5 * size or line.x0 < last.x0
+    ):
+        return True
+    if (
+        ordinal(line) is not None
+        and (item.kind == "list-item" or ordinal(before[0]) is not None)
+        and abs(line.x0 - before[0].x0) < 2
+    ):
+        return True
+    if line.y0 - last.y1 > 1.1 * size:
+        return True
+    # a heading and the paragraph under it
+    heading = last.bold and not line.bold and last.x1 < item.rect[2] - 2 * size
+    return (
+        item.kind not in ("caption", "footnote", "formula", "list-item")
+        and min(last.style.size, line.style.size) < 0.9 * size
+        and max(last.style.size, line.style.size) > body + 0.7
+    ) or (
+        heading
+        and item.kind not in ("caption", "list-item", "footnote")
+        and len(before) <= 3
+        and all(b.bold for b in before)
+    )
+
+
+def _is_code(line: Line) -> bool:
+    mono = sum(len(word.text) for word in line.words if word.style.mono)
+    return mono > 0.8 * sum(len(word.text) for word in line.words)
+
+
+def _judged(item: Region, whole: bool) -> Region:
+    if all(_is_code(line) for line in item.lines) and item.kind in ("text", "list-item", "formula", "section-header"):
+        return replace(item, kind="code")
+    if bullet(item.lines[0]) is not None and item.kind in ("text", "section-header", "footnote", "list-item"):
+        return replace(item, kind="list-item")
+    if not whole and item.kind == "list-item" and ordinal(item.lines[0]) is None:
+        return replace(item, kind="text")
+    return item
+
+
+def bullet(line: Line) -> str | None:
+    """The bullet at the start of a line, None without one."""
+    first = line.words[0].text
+    if len(line.words) > 1 and all(char in glyphs.BULLETS for char in first) and len(first) <= 3:
+        return first
+    if len(first) > 1 and first[0] in "•◦▪●○■◆►▶➢➔❖✓" and not first[1].isdigit():
+        return first[0]
+    return None
+
+
+def ordinal(line: Line) -> str | None:
+    """The number or letter that counts a line as a list item, None without one."""
+    first = line.words[0].text
+    return first if len(line.words) > 1 and _ORDERED.match(first) else None
+
+
+def is_numbered(text: str) -> bool:
+    """Whether a text starts like a numbered heading."""
+    return bool(_NUMBERED.match(text))
+
+
+def names_caption(text: str, loose: bool = False) -> bool:
+    """Whether a text starts like a caption: "Figure 3: ..."; `loose` takes "Figure 3 shows" too."""
+    return bool((_CAPTION_WORDS if loose else CAPTION).match(text)) or bool(CAPTION.match(text))
+
+
+def is_page_number(text: str) -> bool:
+    """Whether a text is nothing but a page number."""
+    return bool(_PAGE_NUMBER.match(text.strip()))
+
+
+def has_note_mark(line: Line) -> bool:
+    """Whether a line starts like a footnote: a raised number, a star, "1)"."""
+    first = line.words[0]
+    return bool(_NOTE.match(first.text)) or (first.raised and first.text[0].isdigit()) or first.text[0] in "*∗†‡§¶"

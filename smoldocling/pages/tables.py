@@ -1,0 +1,550 @@
+"""From words and rulings inside a rectangle to a grid of cells with spans and header kinds.
+
+Knows: words, lines on paper, the layout model's proposals for borders. Does not know: where tables are, DocTags text.
+Borders come from the best witness there is: a ruled lattice, then the layout model, then white space. Spans come from
+words that cross borders, from missing pieces of a lattice, and from headings that stand over several columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from statistics import median
+
+from doctags.tree import CellKind
+
+from .ink import Line, Rect, Word
+
+SNAP = 3.0
+"""Points within which two ends of rulings meet."""
+
+_GAP = 0.75
+"""Font sizes of white between the words of two cells; inside a cell it is less."""
+
+
+@dataclass(slots=True)
+class Slot:
+    """A cell while the table is being read: grid place, lines of words, kind."""
+
+    row: int
+    column: int
+    row_span: int = 1
+    column_span: int = 1
+    lines: list[Line] = field(default_factory=list)
+    kind: CellKind = "data"
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Borders of a table (points, outer ones included) and its cells in row-major order."""
+
+    xs: tuple[float, ...]
+    ys: tuple[float, ...]
+    slots: tuple[Slot, ...]
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.ys) - 1
+
+    @property
+    def columns(self) -> int:
+        """Number of columns."""
+        return len(self.xs) - 1
+
+    def rect(self, slot: Slot) -> Rect:
+        """The rectangle that a cell covers."""
+        return (
+            self.xs[slot.column],
+            self.ys[slot.row],
+            self.xs[slot.column + slot.column_span],
+            self.ys[slot.row + slot.row_span],
+        )
+
+
+def read_grid(
+    rect: Rect,
+    lines: Sequence[Line],
+    strokes: Sequence[Rect],
+    fills: Sequence[Rect] = (),
+    columns: Sequence[float] = (),
+    rows: Sequence[float] = (),
+) -> Grid | None:
+    """The cells in a rectangle, None if it holds fewer than two rows or columns.
+
+    `columns` and `rows` are the layout model's inner borders, empty where it gave none.
+    """
+    chunks = [chunk for line in lines for chunk in _chunks(line)]
+    if not chunks:
+        return None
+    horizontal, vertical = rulings(strokes, rect)
+    if fills:
+        horizontal, vertical = horizontal + _edges(fills, rect, 0), vertical + _edges(fills, rect, 1)
+    xs = _column_borders(rect, chunks, vertical, columns)
+    ys = _row_borders(rect, chunks, horizontal, rows, xs)
+    if len(xs) < 3 or len(ys) < 3:
+        return None
+    slots = _filled(xs, ys, chunks, vertical)
+    slots = _joined_by_rulings(slots, xs, ys, horizontal, vertical)
+    return _heads(Grid(tuple(xs), tuple(ys), tuple(slots)), horizontal, fills)
+
+
+def rulings(strokes: Sequence[Rect], rect: Rect) -> tuple[list[Rect], list[Rect]]:
+    """The horizontal and the vertical lines in a rectangle."""
+    x0, y0, x1, y1 = rect
+    horizontal, vertical = [], []
+    for a, b, c, d in strokes:
+        if c < x0 - SNAP or a > x1 + SNAP or d < y0 - SNAP or b > y1 + SNAP:
+            continue
+        if c - a > d - b and c - a > 4:
+            horizontal.append((a, b, c, d))
+        elif d - b > 4:
+            vertical.append((a, b, c, d))
+    return horizontal, vertical
+
+
+def _edges(fills: Sequence[Rect], rect: Rect, axis: int) -> list[Rect]:
+    """Edges of shaded areas well inside a table, as rulings: horizontal for axis 0, vertical for axis 1."""
+    x0, y0, x1, y1 = rect
+    result: list[Rect] = []
+    for a, b, c, d in fills:
+        if (
+            a < x0 - 8
+            or c > x1 + 8
+            or b < y0 - 8
+            or d > y1 + 8
+            or (d - b > 0.9 * (y1 - y0) and c - a > 0.9 * (x1 - x0))
+        ):
+            continue
+        if axis == 0:
+            result += [(a, b, c, b), (a, d, c, d)]
+        elif d - b > 6:
+            result += [(a, b, a, d), (c, b, c, d)]
+    return result
+
+
+def _chunks(line: Line) -> list[Line]:
+    """A line cut where the white between two words is too wide for one cell."""
+    pieces: list[list[Word]] = [[line.words[0]]]
+    for before, after in zip(line.words, line.words[1:], strict=False):
+        gap = max(after.x0 - before.x1, before.x0 - after.x1)
+        if gap > _GAP * max(before.style.size, after.style.size):
+            pieces.append([after])
+        else:
+            pieces[-1].append(after)
+    if len(pieces) == 1:
+        return [line]
+    return [_part(line, piece) for piece in pieces]
+
+
+def _part(line: Line, words: Sequence[Word]) -> Line:
+    return replace(
+        line,
+        words=tuple(words),
+        x0=min(word.x0 for word in words),
+        y0=min(word.y0 for word in words),
+        x1=max(word.x1 for word in words),
+        y1=max(word.y1 for word in words),
+    )
+
+
+def _positions(segments: Sequence[Rect], low: int, high: int, least: float) -> list[float]:
+    """Places of rulings whose pieces at one place are together longer than `least`."""
+    places: list[tuple[float, float]] = []  # position, length
+    for segment in sorted(segments, key=lambda s: (s[low] + s[high]) / 2):
+        position = (segment[low] + segment[high]) / 2
+        length = segment[high ^ 1] - segment[low ^ 1]
+        if places and position - places[-1][0] < SNAP:
+            places[-1] = (places[-1][0], places[-1][1] + length)
+        else:
+            places.append((position, length))
+    return [position for position, length in places if length >= least]
+
+
+def _column_borders(
+    rect: Rect, chunks: Sequence[Line], vertical: Sequence[Rect], model: Sequence[float]
+) -> list[float]:
+    left, right = min(rect[0], *(c.x0 for c in chunks)), max(rect[2], *(c.x1 for c in chunks))
+    top, bottom = rect[1], rect[3]
+    ruled = [x for x in _positions(vertical, 0, 2, 0.3 * (bottom - top)) if left + 4 < x < right - 4]
+    gaps = _gutters(chunks)
+    inner = list(ruled)
+    size = median(chunk.style.size for chunk in chunks)
+    if len(ruled) >= 2 and len(ruled) >= len(gaps):
+        pass
+    elif model:
+        inner += [x for x in (_into_gap(x, gaps) for x in model) if _far(x, inner, size)]
+    else:
+        inner += [(a + b) / 2 for a, b in gaps if _far((a + b) / 2, inner, size)]
+    inner = [x for x in sorted(set(inner)) if left + 2 < x < right - 2]
+    return [left - 1, *_without_empty(inner, chunks, left, right), right + 1]
+
+
+def _far(x: float, others: Sequence[float], size: float) -> bool:
+    return all(abs(x - other) > 0.8 * size for other in others)
+
+
+def _into_gap(x: float, gaps: Sequence[tuple[float, float]]) -> float:
+    """A border moved into the white strip that it touches or nearly touches."""
+    near = [(max(a - x, x - b, 0.0), (a + b) / 2) for a, b in gaps]
+    distance, middle = min(near, default=(99.0, x))
+    return middle if 0 < distance < 6 else x
+
+
+def _without_empty(inner: Sequence[float], chunks: Sequence[Line], left: float, right: float) -> list[float]:
+    """Borders between which at least one chunk has its middle."""
+    middles = [(chunk.x0 + chunk.x1) / 2 for chunk in chunks]
+    kept: list[float] = []
+    last = left - 1
+    for x in inner:
+        if any(last < m <= x for m in middles):
+            kept.append(x)
+            last = x
+    if kept and not any(m > kept[-1] for m in middles):
+        kept.pop()
+    return kept
+
+
+def _gutters(chunks: Sequence[Line]) -> list[tuple[float, float]]:
+    """Vertical strips that almost no chunk crosses, each wider than two points."""
+    rows = _baselines(chunks)
+    events: list[tuple[float, int]] = []
+    for row in rows:
+        for chunk in row:
+            events += [(chunk.x0, 1), (chunk.x1, -1)]
+    events.sort()
+    tolerated = 0 if len(rows) < 5 else max(1, round(0.12 * len(rows)))
+    gutters: list[tuple[float, float]] = []
+    depth, start = 0, None
+    left, right = min(c.x0 for c in chunks), max(c.x1 for c in chunks)
+    for x, step in events:
+        before, depth = depth, depth + step
+        if before > tolerated >= depth:
+            start = x
+        elif before <= tolerated < depth and start is not None and x - start > 2 and left < start and x < right:
+            gutters.append((start, x))
+            start = None
+    # a strip is a gutter only if words stand on both sides of it in at least one row
+    return [
+        g
+        for g in gutters
+        if any(any(c.x1 <= g[0] + 1 for c in row) and any(c.x0 >= g[1] - 1 for c in row) for row in rows)
+    ]
+
+
+def _baselines(chunks: Sequence[Line]) -> list[list[Line]]:
+    """Chunks gathered into text rows, top to bottom."""
+    rows: list[list[Line]] = []
+    for chunk in sorted(chunks, key=lambda c: (c.y0 + c.y1) / 2):
+        middle = (chunk.y0 + chunk.y1) / 2
+        if rows:
+            first = rows[-1][0]
+            if middle < first.y1 - 0.35 * first.height and abs(middle - (first.y0 + first.y1) / 2) < 0.5 * first.height:
+                rows[-1].append(chunk)
+                continue
+        rows.append([chunk])
+    return rows
+
+
+def _row_borders(
+    rect: Rect, chunks: Sequence[Line], horizontal: Sequence[Rect], model: Sequence[float], xs: Sequence[float]
+) -> list[float]:
+    top, bottom = min(rect[1], *(c.y0 for c in chunks)), max(rect[3], *(c.y1 for c in chunks))
+    width = xs[-1] - xs[0]
+    ruled = [y for y in _positions(horizontal, 1, 3, 0.3 * width) if top + 3 < y < bottom - 3]
+    rows = _baselines(chunks)
+    if model:
+        inner = list(ruled)
+        size = median(chunk.style.size for chunk in chunks)
+        inner += [y for y in (_between(y, rows) for y in model) if _far(y, ruled, 0.75 * size)]
+    elif len(ruled) >= max(2, 0.6 * len(rows) - 1):
+        inner = ruled
+    else:
+        inner = sorted(ruled + _row_gaps(rows, ruled, xs))
+    inner = sorted(set(inner))
+    kept: list[float] = []
+    last = top - 1
+    middles = [(chunk.y0 + chunk.y1) / 2 for chunk in chunks]
+    for y in inner:
+        if any(last < m <= y for m in middles):
+            kept.append(y)
+            last = y
+    if kept and not any(m > kept[-1] for m in middles):
+        kept.pop()
+    return [top - 1, *kept, bottom + 1]
+
+
+def _between(y: float, rows: Sequence[Sequence[Line]]) -> float:
+    """A border moved out of the text row that it cuts near its edge."""
+    for row in rows:
+        top, bottom = min(c.y0 for c in row), max(c.y1 for c in row)
+        if top < y < bottom:
+            if y - top < 0.3 * (bottom - top):
+                return top
+            if bottom - y < 0.3 * (bottom - top):
+                return bottom
+    return y
+
+
+def _row_gaps(rows: Sequence[Sequence[Line]], ruled: Sequence[float], xs: Sequence[float]) -> list[float]:
+    """Borders between text rows that are not the wrapped lines of one row."""
+    borders: list[float] = []
+    for upper, lower in zip(rows, rows[1:], strict=False):
+        bottom, top = max(c.y1 for c in upper), min(c.y0 for c in lower)
+        middle = (bottom + top) / 2
+        if any(bottom - 2 <= y <= top + 2 for y in ruled):
+            continue
+        filled_above = {_column(chunk, xs) for chunk in upper}
+        filled = {_column(chunk, xs) for chunk in lower}
+        size = median(chunk.style.size for chunk in lower)
+        wrapped = (
+            0 not in filled
+            and filled <= filled_above | {0}
+            and len(filled) < max(2, len(filled_above))
+            and top - bottom < 0.5 * size
+        )
+        if not wrapped:
+            borders.append(middle)
+    return borders
+
+
+def _column(chunk: Line, xs: Sequence[float]) -> int:
+    middle = (chunk.x0 + chunk.x1) / 2
+    return next((i for i, (a, b) in enumerate(zip(xs, xs[1:], strict=False)) if a <= middle < b), len(xs) - 2)
+
+
+def _filled(xs: Sequence[float], ys: Sequence[float], chunks: Sequence[Line], vertical: Sequence[Rect]) -> list[Slot]:
+    """One slot for each grid place, larger ones where a chunk crosses borders."""
+    rows, columns = len(ys) - 1, len(xs) - 1
+    owner: dict[tuple[int, int], Slot] = {}
+    pieces = [piece for chunk in chunks for piece in _split_at(chunk, xs, vertical)]
+    for chunk in sorted(pieces, key=lambda c: ((c.y0 + c.y1) / 2, c.x0)):
+        r0, r1 = _covered(chunk.y0, chunk.y1, ys, 0.3 * chunk.height)
+        c0, c1 = _covered(chunk.x0, chunk.x1, xs, max(2.0, 0.3 * chunk.style.size))
+        slot = Slot(r0, c0, r1 - r0 + 1, c1 - c0 + 1, [chunk])
+        _claim(owner, slot)
+    for row in range(rows):
+        for column in range(columns):
+            if (row, column) not in owner:
+                owner[row, column] = Slot(row, column)
+    return _row_major(owner)
+
+
+def _row_major(owner: dict[tuple[int, int], Slot]) -> list[Slot]:
+    unique = {id(slot): slot for slot in owner.values()}
+    return sorted(unique.values(), key=lambda slot: (slot.row, slot.column))
+
+
+def _claim(owner: dict[tuple[int, int], Slot], slot: Slot) -> None:
+    """Gives a slot its places; slots that it meets become part of it."""
+    while True:
+        met = {id(owner[p]): owner[p] for p in _places(slot) if p in owner and owner[p] is not slot}
+        if not met:
+            break
+        everyone = [*met.values(), slot]
+        slot = Slot(
+            row=min(s.row for s in everyone),
+            column=min(s.column for s in everyone),
+            row_span=max(s.row + s.row_span for s in everyone) - min(s.row for s in everyone),
+            column_span=max(s.column + s.column_span for s in everyone) - min(s.column for s in everyone),
+            lines=[line for s in everyone for line in s.lines],
+        )
+        for place, other in list(owner.items()):
+            if id(other) in met:
+                owner[place] = slot
+    for place in _places(slot):
+        owner[place] = slot
+
+
+def _places(slot: Slot) -> list[tuple[int, int]]:
+    return [
+        (row, column)
+        for row in range(slot.row, slot.row + slot.row_span)
+        for column in range(slot.column, slot.column + slot.column_span)
+    ]
+
+
+def _covered(low: float, high: float, borders: Sequence[float], slack: float) -> tuple[int, int]:
+    """First and last interval that a stretch covers by more than `slack`; at least the one around its middle."""
+    hits = [i for i, (a, b) in enumerate(zip(borders, borders[1:], strict=False)) if min(b, high) - max(a, low) > slack]
+    if hits:
+        return hits[0], hits[-1]
+    middle = (low + high) / 2
+    place = next((i for i, b in enumerate(borders[1:]) if middle < b), len(borders) - 2)
+    return place, place
+
+
+def _split_at(chunk: Line, xs: Sequence[float], vertical: Sequence[Rect]) -> list[Line]:
+    """A chunk cut between words at borders that are ruled there, or where the white is wider than elsewhere in it."""
+    pieces: list[list[Word]] = [[chunk.words[0]]]
+    gaps = [b.x0 - a.x1 for a, b in zip(chunk.words, chunk.words[1:], strict=False)]
+    usual = median(gaps) if gaps else 0.0
+    middle = (chunk.y0 + chunk.y1) / 2
+    for before, after in zip(chunk.words, chunk.words[1:], strict=False):
+        border = next((x for x in xs[1:-1] if before.x1 - 1.5 <= x <= after.x0 + 1.5), None)
+        ruled = border is not None and any(
+            abs(v[0] - border) < SNAP and v[1] - 1 <= middle <= v[3] + 1 for v in vertical
+        )
+        wide = (
+            after.x0 - before.x1 > max(1.4 * usual, 0.45 * before.style.size)
+            or len(gaps) == 1
+            and gaps[0] > 0.4 * before.style.size
+        )
+        if border is not None and (ruled or wide):
+            pieces.append([after])
+        else:
+            pieces[-1].append(after)
+    return [_part(chunk, piece) for piece in pieces] if len(pieces) > 1 else [chunk]
+
+
+def _joined_by_rulings(
+    slots: list[Slot], xs: Sequence[float], ys: Sequence[float], horizontal: Sequence[Rect], vertical: Sequence[Rect]
+) -> list[Slot]:
+    """In a ruled lattice, neighbours without a ruling between them are one cell."""
+    ruled_xs = [any(abs((v[0] + v[2]) / 2 - x) < SNAP for v in vertical) for x in xs]
+    ruled_ys = [any(abs((h[1] + h[3]) / 2 - y) < SNAP for h in horizontal) for y in ys]
+    if len(xs) < 3 or len(ys) < 3 or not all(ruled_xs[1:-1]) or not all(ruled_ys[1:-1]):
+        return slots
+    rows, columns = len(ys) - 1, len(xs) - 1
+    parent = {(row, column): (row, column) for row in range(rows) for column in range(columns)}
+
+    def root(place: tuple[int, int]) -> tuple[int, int]:
+        while parent[place] != place:
+            place = parent[place]
+        return place
+
+    def walled(row: int, column: int, below: bool) -> bool:
+        if below:
+            y, x = ys[row + 1], (xs[column] + xs[column + 1]) / 2
+            return any(abs((h[1] + h[3]) / 2 - y) < SNAP and h[0] - 1 <= x <= h[2] + 1 for h in horizontal)
+        x, y = xs[column + 1], (ys[row] + ys[row + 1]) / 2
+        return any(abs((v[0] + v[2]) / 2 - x) < SNAP and v[1] - 1 <= y <= v[3] + 1 for v in vertical)
+
+    for row in range(rows):
+        for column in range(columns):
+            if column + 1 < columns and not walled(row, column, below=False):
+                parent[root((row, column + 1))] = root((row, column))
+            if row + 1 < rows and not walled(row, column, below=True):
+                parent[root((row + 1, column))] = root((row, column))
+    owner = {place: slot for slot in slots for place in _places(slot)}
+    rooms: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for place in parent:
+        rooms.setdefault(root(place), []).append(place)
+    for room in rooms.values():
+        if len(room) > 1:
+            top, left = min(r for r, _ in room), min(c for _, c in room)
+            _claim(owner, Slot(top, left, max(r for r, _ in room) - top + 1, max(c for _, c in room) - left + 1))
+    return _row_major(owner)
+
+
+def _heads(grid: Grid, horizontal: Sequence[Rect], fills: Sequence[Rect]) -> Grid:
+    """The grid with its header rows marked and its spanning headings widened."""
+    count = _header_rows(grid, horizontal, fills)
+    slots = list(grid.slots)
+    if count > 1:
+        slots = _widened(grid, slots, count, horizontal)
+    for slot in slots:
+        if slot.row < count:
+            slot.kind = "column_header"
+        elif slot.column == 0 and slot.lines and _bold(slot) and _mostly_plain(slots, count):
+            slot.kind = "row_header"
+    for row in range(count, grid.rows):
+        full = [slot for slot in slots if slot.row == row and slot.lines]
+        if len(full) == 1 and full[0].column == 0 and full[0].column_span == grid.columns > 1:
+            full[0].kind = "section"
+    return replace(grid, slots=tuple(slots))
+
+
+def _bold(slot: Slot) -> bool:
+    return bool(slot.lines) and all(line.bold for line in slot.lines)
+
+
+def _mostly_plain(slots: Sequence[Slot], count: int) -> bool:
+    """Whether the cells right of the first column are mostly not bold."""
+    others = [slot for slot in slots if slot.row >= count and slot.column > 0 and slot.lines]
+    return sum(map(_bold, others)) < 0.3 * len(others)
+
+
+def _header_rows(grid: Grid, horizontal: Sequence[Rect], fills: Sequence[Rect]) -> int:
+    """How many leading rows are headings: by a rule under them, by bold type, by shading; at least one."""
+    width = grid.xs[-1] - grid.xs[0]
+    limit = min(4, grid.rows - 1)
+    ruled = [
+        row
+        for row in range(1, grid.rows)
+        if sum(h[2] - h[0] for h in horizontal if abs((h[1] + h[3]) / 2 - grid.ys[row]) < SNAP + 2) > 0.85 * width
+    ]
+    by_bold = 0
+    while by_bold < limit and (row := [s for s in grid.slots if s.row == by_bold and s.lines]) and all(map(_bold, row)):
+        by_bold += 1
+    if 0 < by_bold and not all(_bold(s) for s in grid.slots if s.lines):
+        return by_bold
+    if ruled and ruled[0] <= limit and len(ruled) < max(2, 0.5 * (grid.rows - 1)):
+        return ruled[0]
+    return 1
+
+
+def _widened(grid: Grid, slots: list[Slot], count: int, horizontal: Sequence[Rect]) -> list[Slot]:
+    """Headings that stand over several columns made to span them; the others made to span all header rows."""
+    owner = {place: slot for slot in slots for place in _places(slot)}
+    for slot in [s for s in slots if s.row < count - 1 and s.lines]:
+        left, right = slot.column, slot.column + slot.column_span
+        rule = _rule_below(grid, slot, horizontal)
+        low, high = left, right
+        if rule is not None:
+            while low > 0 and grid.xs[low] > rule[0] + SNAP + 3 and not owner[slot.row, low - 1].lines:
+                low -= 1
+            while high < grid.columns and grid.xs[high] < rule[1] - SNAP - 3 and not owner[slot.row, high].lines:
+                high += 1
+        else:
+            low, high = _centred(grid, slot, owner)
+        if (low, high) != (left, right):
+            _claim(owner, Slot(slot.row, low, slot.row_span, high - low))
+    # a heading without others above or below it owns the column's whole header
+    for column in range(grid.columns):
+        stack = {id(owner[row, column]): owner[row, column] for row in range(count)}
+        if len(stack) > 1 and all(s.column == column and s.column_span == 1 for s in stack.values()):
+            spanned = any(s.column_span > 1 for s in owner.values() if s.row < count)
+            if spanned or sum(bool(s.lines) for s in stack.values()) == 1:
+                _claim(owner, Slot(0, column, count, 1))
+    return _row_major(owner)
+
+
+def _rule_below(grid: Grid, slot: Slot, horizontal: Sequence[Rect]) -> tuple[float, float] | None:
+    """The ends of a partial ruling right under a heading."""
+    y = grid.ys[slot.row + slot.row_span]
+    middle = (min(line.x0 for line in slot.lines) + max(line.x1 for line in slot.lines)) / 2
+    width = grid.xs[-1] - grid.xs[0]
+    for h in horizontal:
+        if abs((h[1] + h[3]) / 2 - y) < SNAP + 2 and h[0] <= middle <= h[2] and h[2] - h[0] < 0.85 * width:
+            return h[0], h[2]
+    return None
+
+
+def _centred(grid: Grid, slot: Slot, owner: dict[tuple[int, int], Slot]) -> tuple[int, int]:
+    """The columns over which a heading is centred, if the places beside it are empty and the row below is not."""
+    low, high = slot.column, slot.column + slot.column_span
+    middle = (min(line.x0 for line in slot.lines) + max(line.x1 for line in slot.lines)) / 2
+    left, right = low, high
+    below = slot.row + slot.row_span
+    while (
+        left > 0
+        and not owner[slot.row, left - 1].lines
+        and owner[below, left - 1].lines
+        and owner[below, left - 1].row == below
+    ):
+        left -= 1
+    while (
+        right < grid.columns
+        and not owner[slot.row, right].lines
+        and owner[below, right].lines
+        and owner[below, right].row == below
+    ):
+        right += 1
+    best, miss = (low, high), 0.1 * (grid.xs[high] - grid.xs[low])
+    for a in range(left, low + 1):
+        for b in range(high, right + 1):
+            off = abs((grid.xs[a] + grid.xs[b]) / 2 - middle)
+            if b - a > best[1] - best[0] and off < max(miss, 0.12 * (grid.xs[b] - grid.xs[a])):
+                best = (a, b)
+    return best

@@ -1,0 +1,116 @@
+"""A page of a born-digital PDF as a DocTags tree, read from its own text layer without a neural page reader.
+
+Knows: how the parts of this folder make a page. Does not know: images of pages, models, output formats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pymupdf
+
+from doctags.tree import Page
+from smoldocling.errors import UnreadablePage
+
+from . import assembly, headings, layout
+from . import ink as inks
+from .ink import Ink, Rect
+
+ReadingKind = Literal["text", "blank", "scan", "garbage"]
+
+# Damaged files are reported as exceptions; MuPDF's own talk about them would go to the user's terminal.
+pymupdf.TOOLS.mupdf_display_errors(False)
+pymupdf.TOOLS.mupdf_display_warnings(False)
+
+_MAX_BROKEN = 0.25
+"""Share of characters without meaning above which a text layer is worthless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the text layer says about one page.
+
+    kind    text: a usable text layer; blank: nothing is on the page; scan: something is to be seen, but not as text;
+            garbage: the characters have no known meaning
+    reason  one sentence for kinds other than text
+    """
+
+    page: Page
+    kind: ReadingKind
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedWord:
+    """A word and its rectangle x0 y0 x1 y1 in points on the displayed page, origin top left."""
+
+    text: str
+    rect: Rect
+
+
+class Reader:
+    """Reads the pages of one document, in any order; what it learns of the whole document it keeps."""
+
+    def __init__(self, document: pymupdf.Document) -> None:
+        self._document = document
+        self._manner: headings.Manner | None = None
+        self._last: tuple[int, Ink] | None = None
+
+    def read(self, index: int) -> Reading:
+        """Page `index`, from 0. Raises UnreadablePage."""
+        ink = self._ink(index)
+        try:
+            return self._reading(index, ink)
+        except UnreadablePage:
+            raise
+        except Exception as error:  # whatever a hostile page does, it costs this page alone
+            raise UnreadablePage(f"page {index + 1}: its text layer cannot be read: {_because(error)}") from error
+
+    def words(self, index: int) -> list[PlacedWord]:
+        """The visible words of page `index`, from 0. Raises UnreadablePage."""
+        ink = self._ink(index)
+        return [PlacedWord(word.text, ink.displayed(word.rect)) for line in ink.lines for word in line.words]
+
+    def _ink(self, index: int) -> Ink:
+        if self._last is None or self._last[0] != index:
+            try:
+                self._last = (index, inks.read(self._document[index]))
+            except Exception as error:
+                raise UnreadablePage(f"page {index + 1}: damaged page: {_because(error)}") from error
+        return self._last[1]
+
+    def _reading(self, index: int, ink: Ink) -> Reading:
+        number = index + 1
+        empty = Page((), number, ink.size)
+        if not ink.characters:
+            if ink.images:
+                return Reading(
+                    assembly.pictures_only(ink, number),
+                    "scan",
+                    "the page is an image without text: a scan; it needs a model",
+                )
+            if ink.fills or ink.strokes or ink.shapes:
+                return Reading(
+                    assembly.pictures_only(ink, number),
+                    "scan",
+                    "the page is drawn without text characters; it needs a model",
+                )
+            return Reading(empty, "blank", "the page is blank")
+        if ink.broken > _MAX_BROKEN * ink.characters:
+            share = round(100 * ink.broken / ink.characters)
+            return Reading(
+                empty,
+                "garbage",
+                f"{share}% of the characters in the text layer have no known meaning; the page needs a model",
+            )
+        if self._manner is None:
+            self._manner = headings.study(self._document)
+        # the model reads the page as it lies in the file: on a turned page it would see vertical text
+        groups = layout.groups(self._document[index]) if ink.quarters == 0 else None
+        return Reading(assembly.assemble(ink, groups, self._manner, number), "text")
+
+
+def _because(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
