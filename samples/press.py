@@ -31,7 +31,7 @@ FACES = {  # name: (PyMuPDF's own font, ascender, descender, its emphasis); heig
     "monobold": ("cobo", 0.629, 0.157, "mono"),
 }
 MARKUP = re.compile(r"\*(?P<emphasis>[^*]+)\*|\[(?P<linked>[^\]]+)\]\((?P<uri>[^)]+)\)|(?P<plain>[^*\[]+)")
-HYPHEN_COST = 0.35
+HYPHEN_COST = 0.1
 TIGHTEST_SPACE = 0.85
 
 

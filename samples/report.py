@@ -114,8 +114,8 @@ def second(sheet: Sheet) -> list[Mark]:
     left = Column(sheet, LEFT, TOP, width)
     left.heading(1, "2 How the pages were read")
     left.text(
-        "Every page goes through the same four steps, whether it came from a scanner or from a file. No step may "
-        "lose a char|ac|ter with|out say|ing so."
+        "Each page, whether it came from a scanner or from a file, goes through the same four steps. No step may lose a "
+        "char|ac|ter with|out say|ing so."
     )
     left.items(
         [
@@ -192,7 +192,7 @@ def second(sheet: Sheet) -> list[Mark]:
         "score. They help to put the pages of a fallen stack in order, and noth|ing else."
     )
     right.text(
-        "Stamps, stains and the holes of the binder are pictures to us: they have a place but no text. A stamp that "
+        "Stamps, stains and punched holes are pic|tures to us: they have a place but no text. A stamp that "
         "cov|ers a value is the one ex|cep|tion. The value is then marked as *un|cer|tain*, and the image is shown "
         "to a reader, who may see through the ink what the machine can|not."
     )
