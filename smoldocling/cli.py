@@ -409,4 +409,4 @@ def _usage(text: str) -> NoReturn:
 
 def main() -> None:
     """Entry point."""
-    app()
+    app(prog_name="smoldocling")

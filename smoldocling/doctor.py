@@ -24,7 +24,7 @@ def report(model: str) -> Iterator[tuple[str, str]]:
         yield package, _version(package)
     yield from _devices()
     cached = checkpoint.cached()
-    yield "checkpoints", ", ".join(cached) if cached else "none in the cache"
+    yield "checkpoints", ", ".join(found.name for found in cached) if cached else "none in the cache"
     yield "would run", _would_run(model)
 
 

@@ -1,0 +1,5 @@
+"""`python -m smoldocling`."""
+
+from smoldocling.cli import main
+
+main()

@@ -1,0 +1,216 @@
+"""Every page that was asked for comes back exactly once, whatever happens to it, in bounded memory."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import threading
+from collections.abc import Iterable, Iterator
+
+import pytest
+from make import PROSE, image, image_bytes, pdf
+from tiny import make_checkpoint
+
+import smoldocling
+from smoldocling.engine.sequence import Generation, Request
+from smoldocling.errors import NoCheckpoint, UnusableInput, UnusableOption
+from smoldocling.pages import sources
+from smoldocling.pipeline import Converter
+
+# tiny.make_checkpoint wires a network to write this; each of its tokens may occur once only
+SCRIPT = (
+    "<doctag><title><loc_50><loc_60><loc_450><loc_90>Hello</title>"
+    "<picture><loc_100><loc_101><loc_400><loc_300></picture>"
+    "<text><loc_51><loc_310><loc_451><loc_401>quick</text></doctag>"
+)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory) -> str:
+    """A real network that writes SCRIPT whatever it sees."""
+    return str(make_checkpoint(tmp_path_factory.mktemp("checkpoint"), tile_px=64, script=SCRIPT, single_locs=True))
+
+
+@pytest.fixture(scope="module")
+def converter(checkpoint: str) -> Converter:
+    return Converter(model=checkpoint, engine="transformers", splits=2, device="cpu", dtype="float32")
+
+
+class Reluctant:
+    """Takes pages three at a time and answers in reverse order; fails on every fourth."""
+
+    name = "reluctant"
+
+    def run(self, requests: Iterable[Request]) -> Iterator[Generation]:
+        source = iter(requests)
+        while batch := list(itertools.islice(source, 3)):
+            for request in reversed(batch):
+                if request.key % 4 == 3:
+                    yield Generation(request.key, (), "error", 0, 0.0, "no luck")
+                else:
+                    yield Generation(request.key, request.ids[:3], "stop", 3, 0.0)
+
+
+@pytest.fixture
+def reluctant(converter: Converter, monkeypatch: pytest.MonkeyPatch) -> Converter:
+    assert converter._model is not None
+    monkeypatch.setattr(converter._model, "engine", Reluctant())
+    return converter
+
+
+def test_pixels_in_documents_out(converter):
+    """The whole road with a real network: tiles, prompt, ids, tree, every format."""
+    result = converter.convert(pdf(PROSE, PROSE))
+    assert [page.status for page in result.pages] == ["ok", "ok"]
+    assert [page.engine for page in result.pages] == ["transformers", "transformers"]
+    assert result.status == "ok"
+    assert result.markdown.count("# Hello") == 2
+    assert "quick" in result.text
+    assert "data:image/png;base64," in result.html
+    assert len(result.document.pictures) == 2
+    assert result.document.pages[1].size.width == 595
+    page = result.pages[0]
+    assert page.tokens == page.steps > 20
+    assert page.raw == SCRIPT
+    assert page.problems == ()
+
+
+@pytest.mark.parametrize("form", ["path", "bytes", "stream", "PIL image", "image file"])
+def test_takes_what_an_etl_job_has(converter, tmp_path, form):
+    """A path, bytes, a binary file, a PIL image."""
+    path = tmp_path / "x.pdf"
+    path.write_bytes(pdf(PROSE))
+    given = {
+        "path": path,
+        "bytes": path.read_bytes(),
+        "stream": io.BytesIO(path.read_bytes()),
+        "PIL image": image(),
+        "image file": image_bytes("TIFF"),
+    }[form]
+    assert "Hello" in converter.convert(given).markdown
+
+
+def test_a_page_cut_off_says_so_and_keeps_what_it_has(checkpoint):
+    """Docling reports such a page as a success."""
+    converter = Converter(
+        model=checkpoint, engine="transformers", splits=1, device="cpu", dtype="float32", max_new_tokens=9
+    )
+    (page,) = converter.stream([image()])
+    assert page.status == "truncated"
+    assert page.error == "cut off after 9 tokens"
+    assert page.tokens == 9
+    assert page.tree.elements[0].text == "Hello"
+    assert converter.convert(image()).status == "partial"
+
+
+def test_a_blank_page_is_not_shown_to_the_model(converter):
+    """It would invent something."""
+    pages = converter.convert(pdf("", PROSE)).pages
+    assert [page.status for page in pages] == ["blank", "ok"]
+    assert pages[0].tree.elements == ()
+    assert pages[0].tokens == 0
+
+
+def test_every_page_comes_back_once_whatever_happens(reluctant):
+    """Damaged files, locked files, pages that fail, documents of many sizes, answers out of order."""
+    inputs = [
+        pdf(PROSE, PROSE, PROSE, PROSE, PROSE),
+        b"",
+        pdf(PROSE),
+        b"no document",
+        pdf("", PROSE, ""),
+        image_bytes("TIFF", image(), image(90, 80)),
+        image_bytes("PNG", image(900, 900))[:2000],
+        pdf(PROSE, password="x"),
+        "/no/such/file.pdf",
+    ]
+    seen = [page.number for page in reluctant.stream(inputs)]
+    assert sorted(seen) == sorted([1, 2, 3, 4, 5, 0, 1, 0, 1, 2, 3, 1, 2, 1, 0, 0])
+    results = list(reluctant.documents(inputs))
+    assert sorted(len(result.pages) for result in results) == [0, 0, 0, 0, 1, 1, 2, 3, 5]
+    for result in results:
+        assert [page.number for page in result.pages] == list(range(1, len(result.pages) + 1))
+
+
+def test_a_failed_page_leaves_a_visible_marker(reluctant):
+    """In every format, so that nobody takes the document for complete."""
+    result = reluctant.convert(pdf(*[PROSE] * 5))
+    failed = [page for page in result.pages if page.status == "failed"]
+    assert [page.error for page in failed] == ["no luck"]
+    for text in (result.markdown, result.html, result.text, result.json, result.doctags):
+        assert f"page {failed[0].number} is missing: no luck" in text
+    assert result.status == "partial"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_an_endless_supply_is_read_no_faster_than_it_is_used(reluctant, fails):
+    """Back-pressure: otherwise a long run ends in the memory of the machine."""
+    taken = itertools.count()
+    data = b"no document" if fails else pdf(PROSE)
+    endless = (data for _ in taken)
+    assert len(list(itertools.islice(reluctant.stream(endless), 20))) == 20
+    assert next(taken) < 20 + 100
+
+
+def test_documents_are_closed_when_their_pages_are_done(reluctant, monkeypatch):
+    """Open files are counted, and a file that stays open cannot be deleted on Windows."""
+    open_now, most = set(), 0
+    original = sources.Document.close
+
+    class Counted(sources.Document):
+        def __init__(self, *arguments, **options):
+            nonlocal most
+            super().__init__(*arguments, **options)
+            open_now.add(self)
+            most = max(most, len(open_now))
+
+        def close(self):
+            open_now.discard(self)
+            original(self)
+
+    monkeypatch.setattr(sources, "Document", Counted)
+    assert len(list(reluctant.documents([pdf(PROSE, PROSE)] * 30))) == 30
+    assert not open_now
+    assert most <= 4
+
+
+def test_the_text_layer_answers_without_a_checkpoint(tmp_path, monkeypatch):
+    """`auto` on a closed network; images still need a model and say so."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    converter = Converter(model="nobody/no-such-model")
+    assert converter.engine == "textlayer"
+    assert "nobody/no-such-model" in (converter.without_model or "")
+    result = converter.convert(pdf(PROSE))
+    assert [page.status for page in result.pages] == ["textlayer"]
+    assert "tide gauge" in result.markdown
+    (page,) = converter.stream([image()])
+    assert page.status == "failed"
+    assert "nobody/no-such-model" in (page.error or "")
+    with pytest.raises(NoCheckpoint, match="nobody/no-such-model"):
+        Converter(model="nobody/no-such-model", engine="transformers")
+
+
+def test_one_document_that_cannot_be_opened_is_an_exception():
+    """`convert` has nothing else to give; `stream` and `documents` go on."""
+    with pytest.raises(UnusableInput, match="no such file"):
+        smoldocling.convert("/no/such/file.pdf", engine="textlayer")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"engine": "guess"}, {"splits": 0}, {"splits": 7}, {"pages": "x"}, {"max_new_tokens": 0}, {"batch_size": 0}],
+)
+def test_senseless_options_are_refused_before_anything_is_loaded(options):
+    """With the choices in the message."""
+    with pytest.raises(UnusableOption):
+        Converter(**{"engine": "textlayer", **options})
+
+
+def test_results_can_be_read_from_another_thread(converter):
+    """ETL frameworks call from their own threads."""
+    found = []
+    thread = threading.Thread(target=lambda: found.append(converter.convert(pdf(PROSE)).markdown))
+    thread.start()
+    thread.join()
+    assert "Hello" in found[0]

@@ -1,0 +1,66 @@
+"""The README makes no claim that a command does not show."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+# No test may reach for a hub; the README's commands must work on a closed network too.
+CLOSED = {**os.environ, "HF_HUB_OFFLINE": "1", "SMOLDOCLING_PASSWORD": ""}
+
+
+def blocks(language: str, section: str) -> list[str]:
+    """Fenced blocks of one language in one section."""
+    text = README.split(f"\n## {section}\n")[1].split("\n## ")[0]
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def test_quick_start_is_two_commands():
+    """CI runs exactly these in fresh clones."""
+    assert blocks("bash", "Quick start") == [
+        "python3 -m venv .venv && .venv/bin/pip install -c constraints.txt . "
+        "&& .venv/bin/smoldocling convert samples/report.pdf -o out\n",
+        "python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e '.[test]' && .venv/bin/pytest\n",
+    ]
+
+
+def test_the_transcript_is_what_happens(tmp_path):
+    """Word for word but for the seconds."""
+    (transcript,) = blocks("console", "What it looks like")
+    command, *said = transcript.splitlines()
+    arguments = command.removeprefix("$ smoldocling ").replace("-o out", f"-o {tmp_path}").split()
+    done = subprocess.run(
+        [sys.executable, "-m", "smoldocling", *arguments],
+        cwd=ROOT,
+        env=CLOSED,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    def timeless(lines: list[str]) -> list[str]:
+        return [re.sub(r"\d+(\.\d+)?(e[+-]\d+)? (s|pages/s)\b", r"N \3", line) for line in lines]
+
+    assert timeless(done.stderr.replace(str(tmp_path), "out").splitlines()) == timeless(said)
+
+
+def test_the_library_lines_run(tmp_path):
+    """As they stand."""
+    (code,) = blocks("python", "As a library")
+    home = {**CLOSED, "HF_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=home, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("# Nine Decades of River Levels")
+    assert done.stdout.splitlines()[-1] == "samples/report.pdf 3 textlayer None 0"
+
+
+@pytest.mark.parametrize(
+    "path", re.findall(r"`((?:smoldocling|doctags|converters|samples|tests|benchmarks|docs)/[\w./]*)`", README)
+)
+def test_every_path_that_is_named_is_there(path):
+    """A file map that lies is worse than none."""
+    assert (ROOT / path).exists()
