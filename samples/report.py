@@ -114,8 +114,8 @@ def second(sheet: Sheet) -> list[Mark]:
     left = Column(sheet, LEFT, TOP, width)
     left.heading(1, "2 How the pages were read")
     left.text(
-        "Each page, whether it came from a scanner or from a file, goes through the same four steps. No step may lose a "
-        "char|ac|ter with|out say|ing so."
+        "Each page, whether it came from a scanner or from a file, goes through the same four steps. No step may lose "
+        "a char|ac|ter with|out say|ing so."
     )
     left.items(
         [
@@ -194,7 +194,7 @@ def second(sheet: Sheet) -> list[Mark]:
     right.text(
         "Stamps, stains and punched holes are pic|tures to us: they have a place but no text. A stamp that "
         "cov|ers a value is the one ex|cep|tion. The value is then marked as *un|cer|tain*, and the image is shown "
-        "to a reader, who may see through the ink what the machine can|not."
+        "to a reader, who may see more through the ink."
     )
     return left.marks + right.marks
 
