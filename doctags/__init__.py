@@ -2,6 +2,7 @@
 
 from doctags.parser import Parser, parse
 from doctags.tree import Box, Cell, Document, Element, Link, Page, Problem
+from doctags.validator import validate
 from doctags.writer import write
 
-__all__ = ["Box", "Cell", "Document", "Element", "Link", "Page", "Parser", "Problem", "parse", "write"]
+__all__ = ["Box", "Cell", "Document", "Element", "Link", "Page", "Parser", "Problem", "parse", "validate", "write"]

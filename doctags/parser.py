@@ -18,10 +18,8 @@ from doctags import grammar
 from doctags.lexer import Feeder, Token
 from doctags.problems import Lines
 from doctags.table import Slot, grid
-from doctags.tokens import CLASSES, KINDS, PREFIX, Kind, Tag
+from doctags.tokens import CLASSES, KINDS, LAYOUT, PREFIX, Kind, Tag
 from doctags.tree import GRID, Box, Document, Element, Page, Problem
-
-LAYOUT = " \t\r\n"
 
 
 class Place:
@@ -70,6 +68,7 @@ class Parser:
         self._resume = ""  # the kind of the last list that was closed before its time
         self._begun = False
         self._ended = False
+        self._trailing = False
         self._end = 0
         self._do: dict[str, Callable[[Tag, Token], None]] = {
             "open": self._on_open,
@@ -273,9 +272,9 @@ class Parser:
         self._close_down_to(depth, token.start)
 
     def _push(self, kind: str, name: str, number: int | None, start: int) -> None:
-        if self._ended:
+        if self._ended and not self._trailing:
             self._report("trailing", start, start)
-            self._ended = False
+            self._trailing = True
         if not self._begun:
             self._report("no_root", start, start)
             self._begun = True
@@ -434,7 +433,7 @@ class Parser:
             self._report("second_root", token.start, token.end)
             self._settle()
             self._turn_page()
-            self._ended = False
+            self._ended = self._trailing = False
         elif self._begun:
             self._report("misplaced", token.start, token.end, token.text, "left out")
         else:

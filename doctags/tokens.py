@@ -144,6 +144,9 @@ FRAMES = (
 PREFIX = "Assistant:"
 """What SmolDocling's chat template leaves in front of <doctag>."""
 
+LAYOUT = " \t\r\n"
+"""White space that stands between tags for the reader's sake."""
+
 GUARD = "\u2060"
 """WORD JOINER, invisible. Behind the `<` of what would be a tag it makes it text; reading takes one away again."""
 

@@ -14,10 +14,9 @@ from collections.abc import Iterable, Sequence
 from doctags import table
 from doctags.grammar import CHILDREN, HOMES, MAX_DEPTH
 from doctags.lexer import guarded
-from doctags.tokens import CLASSES, KINDS, LANGUAGES, PLACES, DialectName, spell
+from doctags.tokens import CLASSES, KINDS, LANGUAGES, LAYOUT, PLACES, DialectName, spell
 from doctags.tree import GRID, Box, Cell, Document, Element, Page
 
-LAYOUT = " \t\r\n"
 _LANGUAGES = {name.lower(): name for name in LANGUAGES}
 
 
