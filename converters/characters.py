@@ -1,0 +1,75 @@
+"""Which characters of a source may stand in an output, and how broken words become whole.
+
+Knows: strings. Does not know: elements, formats.
+Law: what leaves this module is legal in XML 1.0, HTML5 and UTF-8, so that no writer has to look again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+# C0 and C1 controls but tab and newline, noncharacters, and the soft hyphen, which only matters to a typesetter.
+_ILLEGAL = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\xad\ufdd0-\ufdef\ufffe\uffff"
+    + "".join(f"{chr((plane << 16) + 0xFFFE)}{chr((plane << 16) + 0xFFFF)}" for plane in range(1, 17))
+    + "]"
+)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_LINE_END = re.compile("\r\n?|[\x85\u2028\u2029]")
+_LINE_BREAK = re.compile(r"[^\S\n]*\n\s*")
+_SPACES = re.compile(r"[^\S\n]+")
+_COMPOUND = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)+")
+_BROKEN_WORD = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)-\n([^\W\d_]+)")
+
+
+def legal(text: str) -> str:
+    """The text without characters that XML, HTML or UTF-8 forbid; every line end is a newline."""
+    text = _LINE_END.sub("\n", text.replace("\xad\n", ""))
+    return _SURROGATE.sub("\ufffd", _ILLEGAL.sub("", text))
+
+
+def clean(text: str) -> str:
+    """Prose: one space between words, single newlines kept, edges kept (they may adjoin another run)."""
+    return _SPACES.sub(" ", _LINE_BREAK.sub("\n", legal(text)))
+
+
+def clean_line(text: str) -> str:
+    """Prose that must stay on one line, stripped."""
+    return " ".join(legal(text).split())
+
+
+def clean_code(text: str) -> str:
+    """Code: every space counts, only empty lines around it go."""
+    lines = legal(text).split("\n")
+    while lines and not lines[0].strip():
+        lines.pop(0)
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return "\n".join(line if line.strip() else "" for line in lines)
+
+
+def compounds(texts: Iterable[str]) -> frozenset[str]:
+    """The words that these texts write with a hyphen inside a line, in lower case."""
+    return frozenset(match.group().lower() for text in texts for match in _COMPOUND.finditer(text))
+
+
+def is_broken(text: str) -> bool:
+    """Whether the text ends in the middle of a word."""
+    return re.search(r"[^\W\d_]-\s*$", text) is not None
+
+
+def mend(text: str, known: frozenset[str]) -> str:
+    """Words broken at a line end are whole again; a hyphen stays where `known` has the word with it.
+
+    >>> mend("infor-\\nmation of a well-\\nknown kind", frozenset({"well-known"}))
+    'information of a well-known kind'
+    """
+
+    def whole(match: re.Match[str]) -> str:
+        left, right = match.groups()
+        if not right[0].islower() or "-" in left or f"{left}-{right}".lower() in known:
+            return f"{left}-{right}"
+        return left + right
+
+    return _BROKEN_WORD.sub(whole, text)
