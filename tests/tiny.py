@@ -118,6 +118,7 @@ def make_checkpoint(
     *,
     style: Style = "smoldocling",
     tile_px: int = 64,
+    patch_px: int = 16,
     splits: int = 4,
     script: str | None = None,
     single_locs: bool = False,
@@ -126,7 +127,7 @@ def make_checkpoint(
 ) -> Path:
     """Write a loadable Idefics3 checkpoint into `folder` and return it.
 
-    tile_px      a multiple of 64 (patches of 16, 4x4 patches a token), or of 42 (patches of 14, 3x3 patches a token)
+    patch_px     16, and 4 x 4 patches become one position, as in the small models; 14, and 3 x 3, as in the 2B
     splits       the checkpoint's own number of tiles along the long side
     script       the network writes this text, then stops; each of its tokens may occur only once (see single_locs)
     single_locs  <loc_0>..<loc_500> are one id each; otherwise several, as in the real tokenizers
@@ -135,7 +136,7 @@ def make_checkpoint(
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(style, single_locs=single_locs, tags=tags)
     tied = STYLES[style]["tied"] and script is None
-    model = _model(style, tokenizer, tile_px=tile_px, tied=tied, seed=seed)
+    model = _model(style, tokenizer, tile_px=tile_px, patch_px=patch_px, tied=tied, seed=seed)
     if script is not None:
         _wire(model, tokenizer, style, script)
     logging.disable_progress_bar()
@@ -180,9 +181,8 @@ def _tokenizer(style: Style, *, single_locs: bool, tags: bool) -> Tokenizer:
 
 
 def _model(
-    style: Style, tokenizer: Tokenizer, *, tile_px: int, tied: bool, seed: int
+    style: Style, tokenizer: Tokenizer, *, tile_px: int, patch_px: int, tied: bool, seed: int
 ) -> Idefics3ForConditionalGeneration:
-    patch_px, scale = (16, 4) if tile_px % 64 == 0 else (14, 3)
     names = STYLES[style]
     config = Idefics3Config(
         vision_config={
@@ -211,7 +211,7 @@ def _model(
             "eos_token_id": tokenizer.token_to_id(names["eos"]),
             "pad_token_id": tokenizer.token_to_id(names["pad"]),
         },
-        scale_factor=scale,
+        scale_factor={16: 4, 14: 3}[patch_px],
         image_token_id=tokenizer.token_to_id("<image>"),
         tie_word_embeddings=tied,
         initializer_range=0.3,

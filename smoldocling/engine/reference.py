@@ -54,7 +54,7 @@ class Reference:
         self._checkpoint = checkpoint
         self._vocab = Vocab(checkpoint)
         self._model = _load(checkpoint, self.device, self.dtype)
-        self._floats = _float_of_byte(checkpoint)
+        self._floats = float_of_byte(checkpoint)
 
     def run(self, requests: Iterable[Request]) -> Iterator[Generation]:
         """Answer in order of arrival. Requests are taken a batch at a time, when the batch before has been answered."""
@@ -212,7 +212,7 @@ def _load(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> A
     return model.to(device).eval()
 
 
-def _float_of_byte(checkpoint: Checkpoint) -> npt.NDArray[np.float32]:
+def float_of_byte(checkpoint: Checkpoint) -> npt.NDArray[np.float32]:
     """(channel, byte) -> float, computed as the processor does: rescaled in double, normalised in single precision."""
     rescaled = (np.arange(256, dtype=np.float64) * checkpoint.rescale).astype(np.float32)
     mean, std = (np.array(values, dtype=np.float32)[:, np.newaxis] for values in (checkpoint.mean, checkpoint.std))
