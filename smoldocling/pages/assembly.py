@@ -6,15 +6,14 @@ Knows: everything in this folder, doctags.tree. Does not know: PyMuPDF.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from doctags.tree import Cell, Element, Page
-
-from . import figures, glyphs, lists, order, prose, regions, tables
-from .headings import Manner
-from .ink import Ink, Rect
-from .layout import Group
-from .regions import Region
+from smoldocling.pages import figures, glyphs, lists, order, prose, regions, tables
+from smoldocling.pages.headings import Manner
+from smoldocling.pages.ink import Ink, Rect
+from smoldocling.pages.layout import Group
+from smoldocling.pages.regions import Region
 
 _EDGE = 0.085
 """Share of the page height at top and bottom in which a single line can be a page header or footer."""

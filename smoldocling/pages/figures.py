@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .ink import Ink, Line, Rect
+from smoldocling.pages.ink import Ink, Line, Rect
 
 MIN_SIDE = 20.0
 """Points; smaller marks are bullets, icons and rules."""

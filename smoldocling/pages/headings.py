@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import pymupdf
 
-from . import glyphs
+from smoldocling.pages import glyphs
 
 SAMPLE = 24
 """Pages looked at; more of them change neither the body size nor the running heads."""

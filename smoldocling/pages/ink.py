@@ -16,8 +16,7 @@ from typing import Any
 import pymupdf
 
 from doctags.tree import GRID, Box
-
-from . import glyphs
+from smoldocling.pages import glyphs
 
 Rect = tuple[float, float, float, float]
 

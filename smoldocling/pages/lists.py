@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from doctags.tree import Element
-
-from . import regions
-from .ink import Line
-from .regions import Region
+from smoldocling.pages import regions
+from smoldocling.pages.ink import Line
+from smoldocling.pages.regions import Region
 
 
 @dataclass(slots=True)

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from doctags.tree import Link
-
-from . import glyphs
-from .ink import Line, Rect, Word
+from smoldocling.pages import glyphs
+from smoldocling.pages.ink import Line, Rect, Word
 
 _HYPHENS = ("-", "\u2010")
 _DASHES = ("—", "–", "/")

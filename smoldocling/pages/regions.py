@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from . import glyphs, prose
-from .ink import Ink, Line, Rect
-from .layout import Group
-from .tables import Grid
+from smoldocling.pages import glyphs, prose
+from smoldocling.pages.ink import Ink, Line, Rect
+from smoldocling.pages.layout import Group
+from smoldocling.pages.tables import Grid
 
 TEXT_KINDS = frozenset(
     "text title list-item page-header page-footer section-header footnote caption formula code".split()

@@ -16,7 +16,7 @@ from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from smoldocling.errors import UnreadablePage, UnusableInput
 from smoldocling.pages import raster
@@ -210,7 +210,7 @@ class Document:
     def _open_image(self, data: bytes) -> tuple[Image.Image, int]:
         try:
             image = Image.open(io.BytesIO(data), formats=IMAGE_FORMATS)
-        except Image.UnidentifiedImageError:
+        except UnidentifiedImageError:
             raise UnusableInput(f"neither a PDF nor an image: it starts with {data[:12]!r}; {TAKEN}") from None
         except Exception as error:
             raise UnusableInput(f"unreadable image: {_because(error)}") from error

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 
 from doctags.tree import CellKind
-
-from .ink import Line, Rect, Word
+from smoldocling.pages.ink import Line, Rect, Word
 
 SNAP = 3.0
 """Points within which two ends of rulings meet."""
@@ -337,23 +336,22 @@ def _row_major(owner: dict[tuple[int, int], Slot]) -> list[Slot]:
 
 def _claim(owner: dict[tuple[int, int], Slot], slot: Slot) -> None:
     """Gives a slot its places; slots that it meets become part of it."""
+    members = [slot]
     while True:
-        met = {id(owner[p]): owner[p] for p in _places(slot) if p in owner and owner[p] is not slot}
-        if not met:
-            break
-        everyone = [*met.values(), slot]
-        slot = Slot(
-            row=min(s.row for s in everyone),
-            column=min(s.column for s in everyone),
-            row_span=max(s.row + s.row_span for s in everyone) - min(s.row for s in everyone),
-            column_span=max(s.column + s.column_span for s in everyone) - min(s.column for s in everyone),
-            lines=[line for s in everyone for line in s.lines],
+        row, column = min(s.row for s in members), min(s.column for s in members)
+        whole = Slot(
+            row=row,
+            column=column,
+            row_span=max(s.row + s.row_span for s in members) - row,
+            column_span=max(s.column + s.column_span for s in members) - column,
         )
-        for place, other in list(owner.items()):
-            if id(other) in met:
-                owner[place] = slot
-    for place in _places(slot):
-        owner[place] = slot
+        met = {id(other): other for place in _places(whole) if (other := owner.get(place)) is not None}
+        if len(met.keys() - {id(s) for s in members}) == 0:
+            break
+        members = [*met.values()] if id(slot) in met else [*met.values(), slot]
+    whole.lines = [line for s in members for line in s.lines]
+    for place in _places(whole):
+        owner[place] = whole
 
 
 def _places(slot: Slot) -> list[tuple[int, int]]:

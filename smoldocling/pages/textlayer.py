@@ -12,10 +12,9 @@ import pymupdf
 
 from doctags.tree import Page
 from smoldocling.errors import UnreadablePage
-
-from . import assembly, headings, layout
-from . import ink as inks
-from .ink import Ink, Rect
+from smoldocling.pages import assembly, headings, layout
+from smoldocling.pages import ink as inks
+from smoldocling.pages.ink import Ink, Rect
 
 ReadingKind = Literal["text", "blank", "scan", "garbage"]
 
