@@ -85,8 +85,16 @@ def _cached(repository: str, revision: str) -> Path | None:
     home = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
     reference = home / "refs" / revision
     folder = home / "snapshots" / (reference.read_text().strip() if reference.is_file() else revision)
-    whole = all(any(folder.glob(name)) for name in ("config.json", "tokenizer.json", "model*.safetensors"))
-    return folder if whole else None
+    return folder if _is_whole(folder) else None
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether the files that every checkpoint has are there; shards say in their names how many they are."""
+    weights = sorted(file.name for file in folder.glob("model*.safetensors"))
+    if not weights or not (folder / "config.json").exists() or not (folder / "tokenizer.json").exists():
+        return False
+    shards = re.search(r"-of-(\d+)\.safetensors$", weights[0])
+    return shards is None or len(weights) >= int(shards[1])
 
 
 def _download(repository: str, revision: str) -> Path | str:
@@ -102,7 +110,7 @@ def _download(repository: str, revision: str) -> Path | str:
         return f"{constants.ENDPOINT} knows no such model, or not without a token"
     except RevisionNotFoundError:
         return f"{constants.ENDPOINT} has no revision {revision} of it"
-    except (OSError, ValueError) as error:  # errors of hub, network and disk are all OSError
+    except Exception as error:  # the network's, the hub's and the disk's errors have no class in common
         return f"the download failed: {' '.join(str(error).split())}"
 
 
