@@ -81,21 +81,18 @@ class Feeder:
 
     def __init__(self) -> None:
         self._aside: list[str] = []
-        self._offset = 0
 
-    def feed(self, chunk: str) -> Iterator[Token]:
-        """The tokens that the chunk completes."""
-        self._aside.append(chunk)
-        return self._tokens(cut=True) if ">" in chunk else iter(())
+    def feed(self, chunk: str) -> str:
+        """What can be read now: all up to the last `<` that is still without its `>`."""
+        if ">" not in chunk:
+            self._aside.append(chunk)
+            return ""
+        last = chunk.rfind("<")
+        end = last if last > chunk.rfind(">") else len(chunk)
+        source = "".join((*self._aside, chunk[:end]))
+        self._aside = [chunk[end:]]
+        return source
 
-    def close(self) -> Iterator[Token]:
+    def close(self) -> str:
         """The rest."""
-        return self._tokens(cut=False)
-
-    def _tokens(self, *, cut: bool) -> Iterator[Token]:
-        source = "".join(self._aside)
-        last = source.rfind("<") if cut else -1
-        end = last if last > source.rfind(">") else len(source)
-        self._aside = [source[end:]]
-        offset, self._offset = self._offset, self._offset + end
-        return tokens(source[:end], offset)
+        return "".join(self._aside)

@@ -1,50 +1,27 @@
 """Tokens to a tree, whatever the tokens are. The policy of repair lives here and nowhere else.
 
-Knows: the nesting law (grammar), tables (table). Does not know: where the text comes from, how trees are shown.
+Knows: what to do with each tag in each place. Does not know: where the text comes from, how trees are shown.
 Laws: never raises; every character that is not a tag or layout is in the tree; chunks do not matter; the work grows
 linearly; no tree is deeper than MAX_DEPTH.
 
-Layout is white space (blank, tab, CR, LF) between tags. It is text, and kept, in two places: where it stands next to
-other text inside an element that owns text, and where it is the whole of what stands between such an element's tags
-(or between a cell's token and the next). At the edges of text that an element like a page or a list does not own,
-and which therefore is put into a new element, it is layout again.
+Layout is white space (blank, tab, CR, LF) between tags. It is text, and kept, in two places: next to other text inside
+an element that owns text, and where it is all that stands between such an element's opening and closing tag (or between
+a cell's token and the next). At the edges of text that a place like a page or a list does not own, and which therefore
+is put into a new element, it is layout again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable
 
-from doctags import grammar
-from doctags.lexer import Feeder, Token
-from doctags.problems import Lines
-from doctags.table import Slot, grid
-from doctags.tokens import CLASSES, KINDS, LAYOUT, PREFIX, Kind, Tag
-from doctags.tree import GRID, Box, Document, Element, Page, Problem
-
-
-class Place:
-    """An element, a cell or a page that is still open."""
-
-    __slots__ = ("boxes", "children", "kind", "label", "name", "number", "row", "rows", "rule", "start", "tail", "text")
-
-    def __init__(self, kind: str, name: str, number: int | None, start: int) -> None:
-        self.rule: Kind = KINDS[kind]
-        self.kind = kind
-        self.name = name  # as in its tags; of a cell, the cell token
-        self.number = number
-        self.start = start
-        self.text = ""
-        self.label: str | None = None
-        self.boxes: list[Box] = []
-        self.children: list[Element] = []
-        self.tail = False  # the last child is text that stood here without tags
-        self.rows: list[list[Slot]] = []
-        self.row: list[Slot] = []
-
-    @property
-    def untouched(self) -> bool:
-        """Nothing but boxes so far: a label may still come."""
-        return not (self.text or self.children or self.label or self.rows or self.row)
+from doctags.grammar import CHILDREN, HOMES, MAX_DEPTH
+from doctags.lexer import Feeder, Token, tokens
+from doctags.phrases import BOX, CELL, CELL_RUN, END, NAME, PHRASE, ROW_END, TEXT
+from doctags.place import ENTRIES, Growth, Place
+from doctags.table import Slot
+from doctags.tokens import CLASSES, KINDS, PREFIX, Role, Tag, lookup
+from doctags.tree import GRID, Box, Document, Element, Problem
 
 
 class Parser:
@@ -55,412 +32,382 @@ class Parser:
 
     def __init__(self) -> None:
         self._feeder = Feeder()
-        self._lines = Lines()
-        self._problems: list[Problem] = []
-        self._pages: list[Page] = []
-        self._page = Place("page", "page", None, 0)
-        self._open = [self._page]
-        self._run: list[str] = []  # text since the last tag that mattered
-        self._run_start = 0
-        self._numbers: list[int] = []  # of a box that is not complete
-        self._box = (0, 0)  # its span
+        self._growth = Growth()
+        self._offset = 0
         self._held: Token | None = None  # a tag in code that may be text
-        self._resume = ""  # the kind of the last list that was closed before its time
-        self._begun = False
-        self._ended = False
-        self._trailing = False
-        self._end = 0
-        self._do: dict[str, Callable[[Tag, Token], None]] = {
-            "open": self._on_open,
-            "close": self._on_close,
-            "cell": self._on_cell,
-            "row": self._on_row,
-            "loc": self._on_loc,
-            "class": self._on_class,
-            "language": self._on_language,
-            "link": self._on_link,
-            "page": self._on_page,
-            "root": self._on_root,
-            "unroot": self._on_unroot,
-            "frame": self._on_frame,
-        }
+        self._begun = False  # <doctag> or an element was there
+        self._ended = False  # </doctag> was there
+        self._trailing = False  # and something after it
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What was wrong so far."""
-        return tuple(self._problems)
+        return tuple(self._growth.problems)
 
     def feed(self, chunk: str) -> tuple[Element, ...]:
         """Read on. Returns the elements of the page that were closed by this chunk, in order."""
-        pages, known = len(self._pages), len(self._page.children)
-        self._lines.add(chunk)
+        growth = self._growth
+        page, pages = growth.open[0], len(growth.pages)
+        known = len(page.children)
+        growth.lines.add(chunk)
         self._read(self._feeder.feed(chunk))
-        fresh = [element for page in self._pages[pages:] for element in page.elements]
-        return (*fresh, *self._page.children)[known:]
+        if page is growth.open[0]:
+            return tuple(page.children[known:])
+        closed = [element for page in growth.pages[pages:] for element in page.elements]
+        return (*closed[known:], *growth.open[0].children)
 
     def close(self) -> Document:
         """No more comes: close what is open."""
+        growth = self._growth
         self._read(self._feeder.close())
-        self._release()
-        self._settle()
-        self._drop_numbers()
+        if self._held is not None:
+            growth.say(self._held.text, self._held.start)
+        growth.settle()
         if self._begun and not self._ended:
-            self._report("no_end", self._end, self._end)
-        self._close_down_to(1, self._end)
-        self._turn_page()
-        return Document(tuple(self._pages), tuple(self._problems))
+            growth.report("no_end", self._offset, self._offset)
+        growth.close_down_to(1, self._offset)
+        growth.turn_page(self._offset)
+        return Document(tuple(growth.pages), tuple(growth.problems))
 
-    def _read(self, tokens: Iterable[Token]) -> None:
-        for token in tokens:
-            self._end = token.end
-            if self._held is not None:
-                self._decide_held(token)
-            if token.tag is None:
-                self._say(token)
-            else:
-                self._do[token.tag.role](token.tag, token)
+    def _read(self, source: str) -> None:
+        """Phrase by phrase; token by token where a phrase stands in no ordinary place."""
+        offset = self._offset
+        done = 0
+        for match in PHRASE.finditer(source):
+            start, end = match.span()
+            if start > done:
+                self._take_text(source[done:start], offset + done)
+            done = end
+            if match[NAME]:
+                if self._take_element(match, offset + start, offset + end):
+                    continue
+            elif match[CELL_RUN] and self._take_cells(match, offset + start):
+                continue
+            for token in tokens(match[0], offset + start):
+                self._take(token)
+        if done < len(source):
+            self._take_text(source[done:], offset + done)
+        self._offset += len(source)
 
-    # --- text ---
-
-    def _say(self, token: Token) -> None:
-        if not self._run:
-            self._run_start = token.start
-        self._run.append(token.text)
-
-    def _settle(self, *, closing: bool = False) -> None:
-        """Give the text since the last tag to whom it belongs. `closing`: its element's own closing tag comes next."""
-        if not self._run:
+    def _take(self, token: Token) -> None:
+        if token.tag is None:
+            self._take_text(token.text, token.start)
             return
-        text = "".join(self._run)
-        self._run.clear()
-        place = self._open[-1]
-        mode = place.rule.text
-        if not text.strip(LAYOUT):
-            if closing and mode == "own" and not place.text and not place.children:
-                place.text = text
-        elif mode == "own" and not place.children:
-            place.text += text
-        elif mode in ("own", "child"):
-            self._add_tail(place, text)
+        if self._held is not None:
+            self._decide_held(token.tag)
+        ON[token.tag.role](self, token.tag, token)
+
+    def _take_text(self, text: str, start: int) -> None:
+        if self._held is not None:
+            self._decide_held(None)
+        self._growth.say(text, start)
+
+    # --- phrases: faster, and nothing else ---
+
+    def _take_element(self, match: re.Match[str], start: int, end: int) -> bool:
+        """An element's opening tag, with its box, text and closing tag where they follow at once."""
+        _, name, *numbers, text, closer = match.group(0, NAME, *BOX, TEXT, END)
+        tag = lookup(f"<{name}>")
+        assert tag is not None, "every phrase begins with a tag"
+        growth, kind = self._growth, tag.kind
+        place = growth.open[-1]
+        if kind not in CHILDREN[place.kind] or len(growth.open) >= MAX_DEPTH:
+            return False
+        if self._held is not None or self._ended or not self._begun:
+            return False
+        boxes: tuple[Box, ...] = ()
+        if numbers[0]:
+            boxes = (Box(*map(int, numbers)),)
+            if max(map(int, numbers)) > GRID:
+                return False
+        growth.settle()
+        if closer and KINDS[kind].text == "own":
+            level = tag.number if kind == "section_header" else None
+            ref = tag.number if kind in ENTRIES else None
+            place.children.append(Element(kind, text, boxes, level, None, ref, span=(start, end)))
+            place.tail = False
+            return True
+        inner = Place(kind, name, tag.number, start)
+        inner.boxes += boxes
+        growth.open.append(inner)
+        if text:
+            growth.say(text, end - len(closer or "") - len(text))
+        if closer:
+            growth.settle(closing=True)
+            growth.close_top(end)
+        return True
+
+    def _take_cells(self, match: re.Match[str], start: int) -> bool:
+        """Cells with nothing but text in them, and the end of their row where it follows."""
+        growth = self._growth
+        in_cell = growth.open[-1].kind == "cell"
+        table = growth.open[-2 if in_cell else -1]
+        if self._held is not None or not table.rule.cells:
+            return False
+        growth.settle(closing=in_cell)
+        if in_cell:
+            growth.close_top(start)
+        cells = CELL.findall(match[CELL_RUN])
+        last = None if match[ROW_END] else cells.pop()  # where its row goes on, more may come into the last
+        for token, text in cells:
+            end = start + len(token) + 2 + len(text)
+            growth.add_slot(table, Slot(token, text, None, (), start, end))
+            start = end
+        if last is None:
+            growth.end_row(table)
         else:
-            self._adopt(place, text, mode)
-
-    def _add_tail(self, place: Place, text: str) -> None:
-        span = (self._run_start, self._run_start + len(text))
-        if place.tail:
-            last = place.children.pop()
-            text, span = last.text + text, (last.span[0] if last.span else span[0], span[1])
-        place.children.append(Element("text", text, span=span))
-        place.tail = True
-
-    def _adopt(self, place: Place, text: str, kind: str) -> None:
-        start = self._run_start + len(text) - len(text.lstrip(LAYOUT))
-        text = text.strip(LAYOUT)
-        end = start + len(text)
-        self._report("stray_text", start, end, place.kind, kind)
-        place.children.append(Element(kind, text, span=(start, end)))
+            token, text = last
+            growth.open.append(Place("cell", token, None, start))
+            if text:
+                growth.say(text, start + len(token) + 2)
+        return True
 
     # --- boxes, labels ---
 
     def _on_loc(self, tag: Tag, token: Token) -> None:
-        place = self._open[-1]
-        if self._run and not "".join(self._run).strip(LAYOUT):
-            self._run.clear()
-        if self._run:
-            self._drop_numbers()
-            self._settle()
+        growth = self._growth
+        place = growth.open[-1]
+        if growth.blank():
+            growth.run.clear()
+        else:
+            growth.settle()
         if place.kind == "page":
-            self._report("misplaced", token.start, token.end, token.text, "left out")
+            growth.report("misplaced", token.start, token.end, token.text, "left out")
             return
         number = tag.number or 0
         if number > GRID:
-            self._report("out_of_range", token.start, token.end, number, GRID)
+            growth.report("out_of_range", token.start, token.end, number, GRID)
             number = GRID
-        self._box = (self._box[0] if self._numbers else token.start, token.end)
-        self._numbers.append(number)
-        if len(self._numbers) == 4:
-            place.boxes.append(Box(*self._numbers))
-            self._numbers.clear()
+        growth.box = (growth.box[0] if growth.numbers else token.start, token.end)
+        growth.numbers.append(number)
+        if len(growth.numbers) == 4:
+            place.boxes.append(Box(*growth.numbers))
+            growth.numbers.clear()
             if not place.untouched and not place.label:
-                self._report("late_box", *self._box, place.name)
+                growth.report("late_box", *growth.box, place.name)
 
-    def _drop_numbers(self) -> None:
-        if self._numbers:
-            self._report("incomplete_box", *self._box, len(self._numbers))
-            self._numbers.clear()
-
-    def _on_class(self, tag: Tag, token: Token) -> None:
-        """A picture's class. Elsewhere the same spelling is text: <map> and <line> are HTML and SVG, too."""
-        if not self._takes_label("class"):
-            self._say(token)
+    def _on_label(self, tag: Tag, token: Token) -> None:
+        """A class or a language. Elsewhere the same spelling is text: <map> and <line> are HTML and SVG, too."""
+        if not self._takes_label(tag.role):
+            self._growth.say(token.text, token.start)
             return
-        self._before_tag()
-        self._open[-1].label = tag.kind
+        self._growth.settle()
+        self._growth.open[-1].label = tag.kind
 
-    def _on_language(self, tag: Tag, token: Token) -> None:
-        if not self._takes_label("language"):
-            self._say(token)
-            return
-        self._before_tag()
-        self._open[-1].label = tag.kind
-
-    def _takes_label(self, label: str) -> bool:
-        place = self._open[-1]
-        return place.rule.label == label and place.untouched and not "".join(self._run).strip(LAYOUT)
-
-    def _before_tag(self, *, closing: bool = False) -> None:
-        self._drop_numbers()
-        self._settle(closing=closing)
+    def _takes_label(self, role: Role) -> bool:
+        place = self._growth.open[-1]
+        return place.rule.label == role and place.untouched and self._growth.blank()
 
     # --- elements ---
 
     def _on_open(self, tag: Tag, token: Token) -> None:
-        place = self._open[-1]
-        if place.rule.label == "class" and token.text[1:-1] in CLASSES and self._takes_label("class"):
-            self._before_tag()
+        growth = self._growth
+        place = growth.open[-1]
+        if token.text[1:-1] in CLASSES and self._takes_label("class"):
+            growth.settle()
             place.label = token.text[1:-1]
         elif place.kind == "code" and tag.kind != "caption":
             self._held = token
         else:
-            self._before_tag()
-            self._make_room(tag.kind, token)
-            self._push(tag.kind, token.text[1:-1], tag.number, token.start)
+            self._open(tag, token)
 
-    def _decide_held(self, token: Token) -> None:
+    def _decide_held(self, tag: Tag | None) -> None:
         """HTML listings hold <table>, <title>, <form>: in code, an opening tag is text unless a location follows it."""
         held, self._held = self._held, None
         assert held is not None, "asked only when there is one"
         assert held.tag is not None, "only tags are held"
-        if token.tag is None or token.tag.role != "loc":
-            self._say(held)
-            return
-        self._before_tag()
-        self._make_room(held.tag.kind, held)
-        self._push(held.tag.kind, held.text[1:-1], held.tag.number, held.start)
+        if tag is not None and tag.role == "loc":
+            self._open(held.tag, held)
+        else:
+            self._growth.say(held.text, held.start)
 
-    def _release(self) -> None:
-        if self._held is not None:
-            held, self._held = self._held, None
-            self._say(held)
+    def _open(self, tag: Tag, token: Token) -> None:
+        self._growth.settle()
+        self._make_room(tag.kind, token)
+        self._push(tag.kind, token.text[1:-1], tag.number, token.start)
 
     def _make_room(self, kind: str, token: Token) -> None:
         """Close what must be closed, and open what must be open, so that an element of that kind may open here."""
-        home = grammar.HOMES.get(kind)
         depth = self._host(kind)
-        if depth is None:
-            assert home is not None, "a page holds every kind that has no home"
-            depth = self._host(home, levels=2)
-            assert depth is not None, "a page holds every home"
-            resumed = self._resume if kind == "list_item" else ""
-            self._close_for(depth, token)
-            if not resumed:
-                self._report("orphan", token.start, token.end, token.text, home)
-            self._push(resumed or home, resumed or home, None, token.start)
+        if depth is not None:
+            self._close_for(kind, depth, token)
             return
-        self._close_for(depth, token)
+        home = HOMES[kind]
+        depth = self._host(home, levels=2)
+        assert depth is not None, "a page holds every kind that may hold others"
+        resumed = self._growth.last_list if kind == "list_item" else ""
+        self._close_for(home, depth, token)
+        if not resumed:
+            self._growth.report("orphan", token.start, token.end, token.text, home)
+        self._push(resumed or home, resumed or home, None, token.start)
 
     def _host(self, kind: str, levels: int = 1) -> int | None:
         """How many of the open places stay open for an element of that kind; None where none of them takes it."""
-        for depth in range(min(len(self._open), grammar.MAX_DEPTH - levels), 0, -1):
-            if kind in grammar.CHILDREN[self._open[depth - 1].kind]:
+        places = self._growth.open
+        for depth in range(min(len(places), MAX_DEPTH - levels), 0, -1):
+            if kind in CHILDREN[places[depth - 1].kind]:
                 return depth
         return None
 
-    def _close_for(self, depth: int, token: Token) -> None:
-        if depth < len(self._open) and len(self._open) >= grammar.MAX_DEPTH - 2:
-            self._report("too_deep", token.start, token.end, grammar.MAX_DEPTH, self._open[-1].name)
-        self._close_down_to(depth, token.start)
+    def _close_for(self, kind: str, depth: int, token: Token) -> None:
+        growth = self._growth
+        if any(kind in CHILDREN[place.kind] for place in growth.open[depth:]):
+            growth.report("too_deep", token.start, token.end, MAX_DEPTH, f"<{growth.open[-1].name}>")
+        growth.close_down_to(depth, token.start)
 
     def _push(self, kind: str, name: str, number: int | None, start: int) -> None:
+        growth = self._growth
         if self._ended and not self._trailing:
-            self._report("trailing", start, start)
+            growth.report("trailing", start, start)
             self._trailing = True
         if not self._begun:
-            self._report("no_root", start, start)
+            growth.report("no_root", start, start)
             self._begun = True
-        self._open.append(Place(kind, name, number, start))
+        growth.open.append(Place(kind, name, number, start))
 
     def _on_close(self, tag: Tag, token: Token) -> None:
+        growth = self._growth
         depth = self._matching(tag.kind, tag.number)
         if depth is None:
-            if self._open[-1].kind == "code":
-                self._say(token)
+            if growth.open[-1].kind == "code":
+                growth.say(token.text, token.start)
             else:
-                self._report("stray_close", token.start, token.end, token.text)
+                growth.report("stray_close", token.start, token.end, token.text)
             return
-        self._before_tag(closing=depth == len(self._open) - 1)
-        place = self._open[depth]
+        growth.settle(closing=depth == len(growth.open) - 1)
+        place = growth.open[depth]
         if (place.kind, place.number) != (tag.kind, tag.number):
-            self._report("mismatched_close", token.start, token.end, token.text, f"</{place.name}>")
-        self._close_down_to(depth + 1, token.start)
-        self._close_top(token.end)
+            growth.report("mismatched_close", token.start, token.end, token.text, f"</{place.name}>")
+        growth.close_down_to(depth + 1, token.start)
+        growth.close_top(token.end)
 
     def _matching(self, kind: str, number: int | None) -> int | None:
         """Index of the open place that such a closing tag closes: the innermost of its name, else of its family."""
         relative = None
         family = KINDS[kind].family if kind in KINDS else ""
-        for index in range(len(self._open) - 1, 0, -1):
-            place = self._open[index]
+        for index in range(len(self._growth.open) - 1, 0, -1):
+            place = self._growth.open[index]
             if place.kind == kind and place.number == number:
                 return index
             if relative is None and (place.kind == kind or (family and place.rule.family == family)):
                 relative = index
         return relative
 
-    def _close_down_to(self, depth: int, at: int) -> None:
-        while len(self._open) > depth:
-            place = self._open[-1]
-            if place.kind != "cell":
-                self._report("unclosed", place.start, at, f"<{place.name}>")
-            if place.kind in ("ordered_list", "unordered_list"):
-                self._resume = place.kind
-            self._close_top(at)
-
-    def _close_top(self, end: int) -> None:
-        place = self._open[-1]
-        if place.kind == "cell":
-            self._close_cell(end)
-            return
-        if place.row:
-            self._report("unfinished_row", place.row[0].start, end)
-            self._end_row(place)
-        self._open.pop()
-        host = self._open[-1]
-        host.children.append(self._element(place, end))
-        host.tail = False
-
-    def _element(self, place: Place, end: int) -> Element:
-        level = place.number if place.kind == "section_header" else None
-        ref = place.number if place.kind in ("key", "value") else None
-        cells = grid(place.rows, self._report) if place.rows else ()
-        return Element(
-            place.kind,
-            place.text,
-            tuple(place.boxes),
-            level,
-            place.label,
-            ref,
-            cells,
-            tuple(place.children),
-            span=(place.start, end),
-        )
-
     def _on_link(self, tag: Tag, token: Token) -> None:
-        if "link" not in grammar.CHILDREN[self._open[-1].kind]:
-            self._report("misplaced", token.start, token.end, token.text, "left out")
+        place = self._growth.open[-1]
+        if "link" not in CHILDREN[place.kind]:
+            self._growth.report("misplaced", token.start, token.end, token.text, "left out")
             return
-        self._before_tag()
-        place = self._open[-1]
+        self._growth.settle()
         place.children.append(Element("link", ref=tag.number, span=(token.start, token.end)))
         place.tail = False
 
     # --- tables ---
 
     def _on_cell(self, tag: Tag, token: Token) -> None:
+        growth = self._growth
         depth = self._table()
+        if depth is None and growth.open[-1].rule.text == "own":
+            growth.report("misplaced", token.start, token.end, token.text, "taken as text")
+            growth.say(token.text, token.start)
+            return
+        growth.settle(closing=growth.open[-1].kind == "cell")
         if depth is None:
-            if self._open[-1].rule.text == "own":
-                self._report("misplaced", token.start, token.end, token.text, "taken as text")
-                self._say(token)
-                return
-            self._before_tag()
-            room = self._host("otsl", levels=2)
-            assert room is not None, "a page holds tables"
-            self._close_for(room, token)
-            self._report("orphan", token.start, token.end, token.text, "otsl")
-            self._push("otsl", "otsl", None, token.start)
-            depth = len(self._open)
-        self._before_tag(closing=self._open[-1].kind == "cell")
-        self._close_down_to(depth, token.start)
-        self._open.append(Place("cell", tag.kind, None, token.start))
+            depth = self._open_table(token)
+        growth.close_down_to(depth, token.start)
+        growth.open.append(Place("cell", tag.kind, None, token.start))
+
+    def _open_table(self, token: Token) -> int:
+        room = self._host("otsl", levels=2)
+        assert room is not None, "a page holds tables"
+        self._close_for("otsl", room, token)
+        self._growth.report("orphan", token.start, token.end, token.text, "otsl")
+        self._push("otsl", "otsl", None, token.start)
+        return len(self._growth.open)
 
     def _table(self) -> int | None:
         """How many of the open places stay open when a cell begins in the innermost table; None without a table."""
-        for depth in range(len(self._open), 1, -1):
-            if self._open[depth - 1].rule.cells:
+        places = self._growth.open
+        for depth in range(len(places), 1, -1):
+            if places[depth - 1].rule.cells:
                 return depth
         return None
 
-    def _close_cell(self, end: int) -> None:
-        cell = self._open.pop()
-        table = self._open[-1]
-        token = cell.name
-        if token not in ("fcel", "ched", "rhed", "srow") and (cell.text or cell.children or cell.boxes):
-            self._report("text_in_blank", cell.start, end, token)
-            token = "fcel"
-        box = cell.boxes[0] if cell.boxes else None
-        table.row.append(Slot(token, cell.text, box, tuple(cell.children), cell.start, end))
-
     def _on_row(self, _: Tag, token: Token) -> None:
+        growth = self._growth
         depth = self._table()
         if depth is None:
-            if self._open[-1].rule.text == "own":
-                self._say(token)
-            self._report("misplaced", token.start, token.end, token.text, "left out of the structure")
+            if growth.open[-1].rule.text == "own":
+                growth.report("misplaced", token.start, token.end, token.text, "taken as text")
+                growth.say(token.text, token.start)
+            else:
+                growth.report("misplaced", token.start, token.end, token.text, "left out")
             return
-        self._before_tag(closing=self._open[-1].kind == "cell")
-        self._close_down_to(depth, token.start)
-        table = self._open[-1]
-        if not table.row:
-            self._report("empty_row", token.start, token.end)
-        self._end_row(table)
-
-    @staticmethod
-    def _end_row(table: Place) -> None:
-        if table.row:
-            table.rows.append(table.row)
-            table.row = []
+        growth.settle(closing=growth.open[-1].kind == "cell")
+        growth.close_down_to(depth, token.start)
+        if not growth.open[-1].row:
+            growth.report("empty_row", token.start, token.end)
+        growth.end_row(growth.open[-1])
 
     # --- pages and what is around them ---
 
     def _on_page(self, _: Tag, token: Token) -> None:
-        self._before_tag()
-        if len(self._open) > 1:
-            self._report("broken_page", token.start, token.end, f"<{self._open[1].name}>")
-            while len(self._open) > 1:
-                if self._open[-1].kind in ("ordered_list", "unordered_list"):
-                    self._resume = self._open[-1].kind
-                self._close_top(token.start)
-        self._turn_page()
-
-    def _turn_page(self) -> None:
-        self._pages.append(Page(tuple(self._page.children), len(self._pages) + 1))
-        self._page = Place("page", "page", None, self._end)
-        self._open = [self._page]
+        growth = self._growth
+        growth.settle()
+        if len(growth.open) > 1:
+            growth.report("broken_page", token.start, token.end, f"<{growth.open[1].name}>")
+            while len(growth.open) > 1:
+                growth.close_early(token.start)
+        growth.turn_page(token.end)
 
     def _on_root(self, _: Tag, token: Token) -> None:
+        growth = self._growth
         if self._ended:
-            self._report("second_root", token.start, token.end)
-            self._settle()
-            self._turn_page()
+            growth.report("second_root", token.start, token.end)
+            growth.settle()
+            growth.close_down_to(1, token.start)
+            growth.turn_page(token.end)
             self._ended = self._trailing = False
         elif self._begun:
-            self._report("misplaced", token.start, token.end, token.text, "left out")
+            growth.report("misplaced", token.start, token.end, token.text, "left out")
         else:
             self._cut_prefix()
-            self._settle()
+            growth.settle()
         self._begun = True
 
     def _cut_prefix(self) -> None:
-        lead = "".join(self._run)
-        rest = lead.lstrip(LAYOUT)
-        if rest.startswith(PREFIX):
-            cut = len(lead) - len(rest) + len(PREFIX)
-            self._run_start += cut
-            self._run = [lead[cut:]]
+        growth = self._growth
+        lead = "".join(growth.run)
+        if lead.lstrip().startswith(PREFIX):
+            cut = lead.index(PREFIX) + len(PREFIX)
+            growth.run_start += cut
+            growth.run = [lead[cut:]]
 
     def _on_unroot(self, _: Tag, token: Token) -> None:
-        self._before_tag()
-        self._close_down_to(1, token.start)
+        self._growth.settle()
+        self._growth.close_down_to(1, token.start)
         self._ended = True
 
     def _on_frame(self, _: Tag, token: Token) -> None:
         """The chat template's tokens end whatever is open, and are not part of the document."""
-        self._before_tag()
-        self._close_down_to(1, token.start)
+        self._growth.settle()
+        self._growth.close_down_to(1, token.start)
 
-    def _report(self, kind: str, start: int, end: int, *facts: object) -> None:
-        self._problems.append(self._lines.problem(kind, start, end, *facts))
+
+ON: dict[Role, Callable[[Parser, Tag, Token], None]] = {
+    "open": Parser._on_open,
+    "close": Parser._on_close,
+    "cell": Parser._on_cell,
+    "row": Parser._on_row,
+    "loc": Parser._on_loc,
+    "class": Parser._on_label,
+    "language": Parser._on_label,
+    "link": Parser._on_link,
+    "page": Parser._on_page,
+    "root": Parser._on_root,
+    "unroot": Parser._on_unroot,
+    "frame": Parser._on_frame,
+}
 
 
 def parse(text: str) -> Document:

@@ -7,8 +7,8 @@ Law: in what `grid` makes, every slot of the grid is covered by exactly one cell
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from statistics import median_low
+from typing import NamedTuple
 
 from doctags.tree import Box, Cell, CellKind, Element
 
@@ -32,8 +32,7 @@ SMALL_GRID = 4_096
 """Slots that any table may have, however ragged."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """One cell token and what stood between it and the next: `start:end` in the source."""
 
     token: str
@@ -56,6 +55,8 @@ Report = Callable[..., None]
 def grid(rows: Sequence[Sequence[Slot]], report: Report) -> tuple[Cell, ...]:
     """Cells in row-major order. Ragged rows are filled up, and spans without a cell to continue become empty cells."""
     square = _squared(rows, report)
+    if all(slot.token in HEADS for row in square for slot in row):
+        return tuple(_single(r, c, slot) for r, row in enumerate(square) for c, slot in enumerate(row))
     taken = [[False] * len(row) for row in square]
     cells: list[Cell] = []
     for r, row in enumerate(square):
@@ -70,6 +71,10 @@ def grid(rows: Sequence[Sequence[Slot]], report: Report) -> tuple[Cell, ...]:
             kind = HEADS.get(slot.token, "data")
             cells.append(Cell(r, c, slot.text, height, width, kind, slot.box, slot.children))
     return tuple(cells)
+
+
+def _single(row: int, column: int, slot: Slot) -> Cell:
+    return Cell(row, column, slot.text, 1, 1, HEADS[slot.token], slot.box, slot.children)
 
 
 def _extent(square: Sequence[Sequence[Slot]], taken: list[list[bool]], r: int, c: int) -> tuple[int, int]:

@@ -43,6 +43,11 @@ class Kind:
     lines: bool = False
     smoldocling: bool = True
 
+    @property
+    def keeps(self) -> bool:
+        """White space in it may be text."""
+        return self.text in ("own", "child")
+
 
 # fmt: off
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (
