@@ -6,6 +6,7 @@ Knows: config files, safetensors. Does not know: the network (hub), how the mode
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -104,9 +105,9 @@ def find(model: str, *, revision: str | None = None, local_only: bool = False) -
 
     Raises NoCheckpoint if there is none to be had, UnusableCheckpoint if there is one that cannot be run.
     """
-    folder = Path(model).expanduser()
-    if model not in hub.SHORT_NAMES and folder.is_dir():
-        return read(folder, name=model)
+    folder = os.path.expanduser(model)  # pathlib's own raises for some names that are no paths
+    if model not in hub.SHORT_NAMES and os.path.isdir(folder):
+        return read(Path(folder), name=model)
     repository = hub.repository(model)
     return _read_snapshot(hub.snapshot(repository, revision=revision, local_only=local_only), repository)
 
@@ -146,9 +147,9 @@ def read(folder: Path, *, name: str) -> Checkpoint:
         patch_px=_whole(folder, config, "vision_config.patch_size"),
         scale_factor=_whole(folder, config, "scale_factor"),
         splits=longest_px // tile_px,
-        rescale=float(image.get("rescale_factor", 1 / 255)),
-        mean=tuple(image.get("image_mean", (0.5, 0.5, 0.5))),
-        std=tuple(image.get("image_std", (0.5, 0.5, 0.5))),
+        rescale=image.get("rescale_factor", 1 / 255),
+        mean=_channels(folder, image, "image_mean"),
+        std=_channels(folder, image, "image_std"),
         image_token_id=_whole(folder, config, "image_token_id"),
         vocab_size=_whole(folder, config, "text_config.vocab_size"),
         context_length=_whole(folder, config, "text_config.max_position_embeddings"),
@@ -214,10 +215,19 @@ def _whole(folder: Path, config: Mapping[str, Any], name: str) -> int:
     return value
 
 
+def _channels(folder: Path, image: Mapping[str, Any], name: str) -> tuple[float, ...]:
+    """One number for each of red, green and blue; files may give one for all."""
+    value = image.get(name, 0.5)
+    values = tuple(value) if isinstance(value, list) else (value,) * 3
+    if len(values) != 3 or not all(isinstance(number, int | float) for number in values):
+        raise UnusableCheckpoint(f"{folder}: {name} is {value!r} where three numbers are needed")
+    return values
+
+
 def _end_ids(generation: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[int, ...]:
     """The first file that names ids that end an answer is right: deeper ones often hold a class's default."""
-    for place in (generation, config, config.get("text_config") or {}):
-        ends = place.get("eos_token_id")
+    for place in (generation, config, config.get("text_config")):
+        ends = place.get("eos_token_id") if isinstance(place, Mapping) else None
         if ends is not None:
             return tuple(ends) if isinstance(ends, list) else (ends,)
     return ()
@@ -233,7 +243,7 @@ def _chat_template(folder: Path, tokenizer_config: Mapping[str, Any]) -> str:
     template = _json(folder / "processor_config.json").get("chat_template")
     template = template or _json(folder / "chat_template.json").get("chat_template")
     if not template and (folder / "chat_template.jinja").is_file():
-        template = (folder / "chat_template.jinja").read_text(encoding="utf-8")
+        template = (folder / "chat_template.jinja").read_text(encoding="utf-8", errors="replace")
     template = template or tokenizer_config.get("chat_template")
     if not isinstance(template, str):
         raise UnusableCheckpoint(f"{folder} has no chat template; a chat_template.jinja must say how to prompt it")
@@ -242,8 +252,8 @@ def _chat_template(folder: Path, tokenizer_config: Mapping[str, Any]) -> str:
 
 def _weights(folder: Path) -> list[Path]:
     """The safetensors files, all of them or none."""
-    index = _json(folder / "model.safetensors.index.json")
-    names = sorted(set(index["weight_map"].values())) if "weight_map" in index else ["model.safetensors"]
+    shards = _json(folder / "model.safetensors.index.json").get("weight_map")
+    names = sorted(set(shards.values())) if isinstance(shards, dict) else ["model.safetensors"]
     files = [folder / name for name in names]
     return files if all(file.exists() for file in files) else []
 

@@ -68,8 +68,9 @@ def snapshot(repository: str, *, revision: str | None = None, local_only: bool =
     folder = None if revision else _cached(repository, constants.DEFAULT_REVISION)
     if folder is None:
         raise NoCheckpoint(
-            f"{repository} is not in {constants.HF_HUB_CACHE} and {reason}; give the folder of a copy as the model"
-            f" ('hf download {repository}' makes one where there is a network), or use the textlayer engine"
+            f"{repository} is neither a folder here nor in {constants.HF_HUB_CACHE}, and {reason}; give the folder of a"
+            f" copy as the model ('hf download {repository}' makes one where there is a network), or use the textlayer"
+            " engine"
         )
     return folder
 

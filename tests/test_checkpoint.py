@@ -151,6 +151,14 @@ def nest(name: str, **changes: Any) -> Any:
         (write("generation_config.json", "\x00"), "generation_config.json cannot be read as JSON"),
         (nest("config.json", vision_config={"patch_size": "x"}), "vision_config.patch_size is 'x'"),
         (nest("preprocessor_config.json", size={"longest_edge": 100}), "100 is not a multiple of the tile, 64"),
+        (
+            lambda folder: edit(folder / "preprocessor_config.json", image_std=[0.5, "x", 1]),
+            "image_std is .* three num",
+        ),
+        (
+            lambda folder: edit(folder / "preprocessor_config.json", image_mean=[0.5]),
+            r"image_mean is \[0.5\] where three",
+        ),
         (nest("preprocessor_config.json", size={"longest_edge": None}), "size.longest_edge is None"),
         (lambda folder: edit(folder / "processor_config.json", image_seq_len=64), "a tile 64 positions, config.json 1"),
     ],
@@ -171,7 +179,9 @@ def test_an_untied_head_without_weights_is_refused(tmp_path: Path) -> None:
         checkpoint.find(str(folder))
 
 
-@pytest.mark.parametrize("name", ["", "nix", "./missing/folder", "../up", "a/b/c", "/missing", "-/-", "a b/c"])
+@pytest.mark.parametrize(
+    "name", ["", "nix", "./missing/folder", "../up", "a/b/c", "/missing", "-/-", "a b/c", "~nobody/x", "x" * 5000, "\0"]
+)
 def test_a_name_that_can_be_no_checkpoint_is_refused_at_once(name: str) -> None:
     """A misspelt path must not be asked of the hub."""
     with pytest.raises(NoCheckpoint, match=r"neither a folder nor a hub id.*smoldocling, granite-docling"):
@@ -340,5 +350,5 @@ def test_a_download_brings_the_pinned_commit_and_only_what_is_needed(fake_hub: F
 def test_a_model_that_the_hub_does_not_know_is_said_to_be_unknown(fake_hub: FakeHub, tmp_path: Path) -> None:
     """Not a network problem: another spelling or a token helps."""
     message, _ = find_elsewhere("somebody/something", tmp_path, HF_ENDPOINT=fake_hub.endpoint)
-    assert "somebody/something is not in" in message
+    assert message.startswith("somebody/something is neither a folder here nor in ")
     assert f"{fake_hub.endpoint} knows no such model, or not without a token" in message
