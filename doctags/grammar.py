@@ -1,6 +1,6 @@
 """What may follow what: the law that parser, writer, constrained decoder and documentation read.
 
-Knows: kinds, nesting, the order of boxes, labels, cells and content, the shape of OTSL rows. Does not know: text, trees,
+Knows: kinds, nesting, the order of boxes, labels, cells, content; the shape of OTSL rows. Does not know: text, trees,
 how broken input is mended.
 """
 

@@ -17,8 +17,8 @@ from collections.abc import Callable
 
 from doctags.grammar import CHILDREN, HOMES, MAX_DEPTH
 from doctags.lexer import Feeder, Token, tokens
-from doctags.phrases import BOX, CELL, CELL_RUN, END, NAME, PHRASE, ROW_END, TEXT
-from doctags.place import ENTRIES, Growth, Place
+from doctags.phrases import CELL, CELL_RUN, ELEMENT, NAME, PHRASE, ROW_END
+from doctags.place import Growth, Place
 from doctags.table import Slot
 from doctags.tokens import CLASSES, KINDS, PREFIX, Role, Tag, lookup
 from doctags.tree import GRID, Box, Document, Element, Problem
@@ -81,7 +81,11 @@ class Parser:
             if match[NAME]:
                 if self._take_element(match, offset + start, offset + end):
                     continue
-            elif match[CELL_RUN] and self._take_cells(match, offset + start):
+            elif match[CELL_RUN]:
+                if self._take_cells(match, offset + start):
+                    continue
+            elif self._held is None and (tag := lookup(match[0])) is not None:
+                ON[tag.role](self, tag, Token(tag, match[0], offset + start, offset + end))
                 continue
             for token in tokens(match[0], offset + start):
                 self._take(token)
@@ -106,7 +110,7 @@ class Parser:
 
     def _take_element(self, match: re.Match[str], start: int, end: int) -> bool:
         """An element's opening tag, with its box, text and closing tag where they follow at once."""
-        _, name, *numbers, text, closer = match.group(0, NAME, *BOX, TEXT, END)
+        name, left, top, right, bottom, text, closer = match.group(*ELEMENT)
         tag = lookup(f"<{name}>")
         assert tag is not None, "every phrase begins with a tag"
         growth, kind = self._growth, tag.kind
@@ -116,15 +120,18 @@ class Parser:
         if self._held is not None or self._ended or not self._begun:
             return False
         boxes: tuple[Box, ...] = ()
-        if numbers[0]:
-            boxes = (Box(*map(int, numbers)),)
-            if max(map(int, numbers)) > GRID:
+        if left:
+            box = Box(int(left), int(top), int(right), int(bottom))
+            if box.x0 > GRID or box.y0 > GRID or box.x1 > GRID or box.y1 > GRID:
                 return False
-        growth.settle()
+            boxes = (box,)
+        if growth.run or growth.numbers:
+            growth.settle()
         if closer and KINDS[kind].text == "own":
-            level = tag.number if kind == "section_header" else None
-            ref = tag.number if kind in ENTRIES else None
-            place.children.append(Element(kind, text, boxes, level, None, ref, span=(start, end)))
+            level = ref = None
+            if tag.number is not None:
+                level, ref = (tag.number, None) if kind == "section_header" else (None, tag.number)
+            place.children.append(Element(kind, text, boxes, level, None, ref, (), (), (), (start, end)))
             place.tail = False
             return True
         inner = Place(kind, name, tag.number, start)

@@ -1,7 +1,7 @@
 """Stretches of DocTags that can be read in one step.
 
 Knows: the commonest sequences of tags, as one regular expression. Does not know: where they may stand.
-A phrase means exactly what its tokens mean one by one; the parser takes it apart where the place is not an ordinary one.
+A phrase means exactly what its tokens mean one by one; where the place is no ordinary one, the parser takes it apart.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 
 from doctags.lexer import CANDIDATE
-from doctags.tokens import CELLS, KINDS, LEVELS, NUMBERED, PLACES
+from doctags.tokens import CELLS, KINDS, NUMBERED, PLACES
+
+_FREQUENT = ("text", "list_item")
 
 _NAMES = "|".join(
-    [name for name in KINDS if name not in (*PLACES, *NUMBERED)]
-    + [f"section_header_level_{level}" for level in LEVELS if level]
+    [*_FREQUENT, "section_header_level_[1-6]"]
+    + [name for name in KINDS if name not in (*PLACES, *NUMBERED, *_FREQUENT)]
     + ["key_[0-9]{1,4}", "value_[0-9]{1,4}"]
 )
 _NUMBER = "<loc_([0-9]{1,3})>"
@@ -25,8 +27,8 @@ PHRASE = re.compile(
     rf"|((?:<(?:{_CELLS})>[^<]*+)++)(<nl>)?"  # cells, the end of their row
     rf"|{CANDIDATE.pattern}"  # anything else that may be a tag
 )
-NAME, BOX, TEXT, END, CELL_RUN, ROW_END = 1, (2, 3, 4, 5), 6, 7, 8, 9
-"""Groups of PHRASE."""
+ELEMENT, NAME, CELL_RUN, ROW_END = range(1, 8), 1, 8, 9
+"""Groups of PHRASE. ELEMENT: name, four numbers, text, closing tag."""
 
 CELL = re.compile(f"<({_CELLS})>([^<]*)")
 """One cell of a run: token and text."""

@@ -55,42 +55,40 @@ Report = Callable[..., None]
 def grid(rows: Sequence[Sequence[Slot]], report: Report) -> tuple[Cell, ...]:
     """Cells in row-major order. Ragged rows are filled up, and spans without a cell to continue become empty cells."""
     square = _squared(rows, report)
-    if all(slot.token in HEADS for row in square for slot in row):
-        return tuple(_single(r, c, slot) for r, row in enumerate(square) for c, slot in enumerate(row))
     taken = [[False] * len(row) for row in square]
     cells: list[Cell] = []
     for r, row in enumerate(square):
         for c, slot in enumerate(row):
+            token = slot.token
             if taken[r][c]:
                 continue
-            if slot.token not in HEADS:
-                report("orphan_span", slot.start, slot.end, slot.token)
+            kind = HEADS.get(token, "data")
+            if token not in HEADS:
+                report("orphan_span", slot.start, slot.end, token)
             width, height = _extent(square, taken, r, c)
-            for line in taken[r : r + height]:
-                line[c : c + width] = [True] * width
-            kind = HEADS.get(slot.token, "data")
+            if width > 1 or height > 1:
+                for line in taken[r : r + height]:
+                    line[c : c + width] = [True] * width
             cells.append(Cell(r, c, slot.text, height, width, kind, slot.box, slot.children))
     return tuple(cells)
-
-
-def _single(row: int, column: int, slot: Slot) -> Cell:
-    return Cell(row, column, slot.text, 1, 1, HEADS[slot.token], slot.box, slot.children)
 
 
 def _extent(square: Sequence[Sequence[Slot]], taken: list[list[bool]], r: int, c: int) -> tuple[int, int]:
     """Columns and rows that the cell at (r, c) covers: <lcel> to its right, <ucel> and <xcel> below all of them."""
     row = square[r]
-    width = 1
+    width, height = 1, 1
     while c + width < len(row) and row[c + width].token == "lcel" and not taken[r][c + width]:
         width += 1
-    height = 1
-    while r + height < len(square) and _continues(square[r + height][c : c + width], taken[r + height][c : c + width]):
+    while r + height < len(square) and square[r + height][c].token == "ucel":
+        below = slice(c, c + width)
+        if not _continues(square[r + height][below], taken[r + height][below]):
+            break
         height += 1
     return width, height
 
 
 def _continues(below: Sequence[Slot], taken: Sequence[bool]) -> bool:
-    return below[0].token == "ucel" and all(slot.token in SPANS for slot in below) and not any(taken)
+    return all(slot.token in SPANS for slot in below) and not any(taken)
 
 
 def _squared(rows: Sequence[Sequence[Slot]], report: Report) -> list[list[Slot]]:

@@ -230,7 +230,8 @@ def _numbered(spelling: str) -> Tag | None:
 
 def lookup(spelling: str) -> Tag | None:
     """The tag of that spelling, or None where it is text."""
-    return TAGS.get(spelling) or _numbered(spelling)
+    tag = TAGS.get(spelling)
+    return _numbered(spelling) if tag is None else tag
 
 
 def spell(kind: str, number: int | None = None) -> str:
