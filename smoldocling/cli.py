@@ -227,6 +227,8 @@ class _Run:
             return write(result, self.folder, places.claim(result.place), self.formats), None
         except UnwritableOutput as error:
             return [], str(error)
+        except Exception as error:  # the other documents of a long run must not pay for a mistake of ours
+            return [], f"a mistake in smoldocling, please report it: {type(error).__name__}: {error}"
 
     @property
     def exit_code(self) -> int:

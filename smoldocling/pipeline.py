@@ -11,12 +11,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
 import doctags
 from smoldocling import crops, selection
-from smoldocling.errors import NoCheckpoint, SmolDoclingError, UnusableInput, UnusableOption
+from smoldocling.errors import NoCheckpoint, SmolDoclingError, UnreadablePage, UnusableInput, UnusableOption
 from smoldocling.pages import sources
 from smoldocling.result import PageResult, Result, Status
 
@@ -63,6 +64,10 @@ class _Asked:
 
     job: _Job
     page: sources.SourcePage
+
+
+_Done = tuple[_Job | sources.Unfit, PageResult | None]
+"""A page that is done with its document; or a document that cannot be opened, without a page."""
 
 
 class _Model:
@@ -191,59 +196,61 @@ class Converter:
                     seen.discard(id(job))
                     yield job.result
 
-    def _work(self, inputs: Iterable[sources.Input]) -> Iterator[tuple[_Job | sources.Unfit, PageResult | None]]:
+    def _work(self, inputs: Iterable[sources.Input]) -> Iterator[_Done]:
         """Every page with the document it belongs to; documents that cannot be opened come without a page."""
-        ready: deque[tuple[_Job | sources.Unfit, PageResult | None]] = deque()
-        pages = self._pages(inputs, ready)
         if self._model is None:
-            for asked in pages:
-                yield from _drain(ready)
-                yield asked.job, self._settle(asked, self._read(asked))
-            yield from _drain(ready)
-            return
+            for found in self._pages(inputs):
+                yield self._settle(found, self._guarded(found, self._read)) if isinstance(found, _Asked) else found
+        else:
+            yield from self._work_with(self._model, self._pages(inputs))
+
+    def _work_with(self, model: _Model, pages: Iterator[_Asked | _Done]) -> Iterator[_Done]:
+        ready: deque[_Done] = deque()
         waiting: dict[int, _Asked] = {}
         keys = itertools.count()
         exhausted = False
 
-        def requests(model: _Model) -> Iterator[Request]:
+        def requests() -> Iterator[Request]:
             nonlocal exhausted
-            # Stopping now and then lets failures out while the engine has nothing to say.
+            # Stopping now and then lets out what failed while the engine has nothing to say.
             while len(ready) < READY:
-                asked = next(pages, None)
-                if asked is None:
+                found = next(pages, None)
+                if found is None:
                     exhausted = True
                     return
+                if not isinstance(found, _Asked):
+                    ready.append(found)
+                    continue
                 try:
-                    request = model.request(next(keys), asked.page)
+                    request = model.request(next(keys), found.page)
                 except SmolDoclingError as error:
-                    page = _failed(asked.job.source.name, asked.page, str(error), model.engine.name)
-                    ready.append((asked.job, self._settle(asked, page)))
+                    ready.append(self._settle(found, _failed(found, str(error), model.engine.name)))
                     continue
                 if request is None:
-                    ready.append((asked.job, self._settle(asked, _blank(asked, model.engine.name))))
+                    ready.append(self._settle(found, _blank(found, model.engine.name)))
                     continue
-                waiting[request.key] = asked
+                waiting[request.key] = found
                 yield request
 
-        while not exhausted or ready:
-            for generation in self._model.engine.run(requests(self._model)):
+        while not exhausted:
+            for generation in model.engine.run(requests()):
                 yield from _drain(ready)
                 asked = waiting.pop(generation.key)
-                yield asked.job, self._settle(asked, self._understand(asked, generation, self._model))
+                understand = partial(self._understand, generation=generation, model=model)
+                yield self._settle(asked, self._guarded(asked, understand))
             yield from _drain(ready)
+        assert not waiting, "every request is answered once"
 
-    def _pages(
-        self, inputs: Iterable[sources.Input], ready: deque[tuple[_Job | sources.Unfit, PageResult | None]]
-    ) -> Iterator[_Asked]:
-        """Open documents one by one; what fails on the way goes to `ready`."""
+    def _pages(self, inputs: Iterable[sources.Input]) -> Iterator[_Asked | _Done]:
+        """Open documents one by one: pages to be read, and what fails before that."""
         for source in sources.expand(inputs):
             if isinstance(source, sources.Unfit):
-                ready.append((source, None))
+                yield source, None
                 continue
             try:
                 job = self._open(source)
             except SmolDoclingError as error:
-                ready.append((sources.Unfit(source.name, str(error)), None))
+                yield sources.Unfit(source.name, str(error)), None
                 continue
             for number in job.numbers:
                 try:
@@ -251,7 +258,7 @@ class Converter:
                 except SmolDoclingError as error:
                     page = _missing(source.name, number, str(error), self.engine)
                     job.finish(page)
-                    ready.append((job, page))
+                    yield job, page
 
     def _open(self, source: sources.Source) -> _Job:
         document = sources.Document(source, self._password)
@@ -262,28 +269,36 @@ class Converter:
             raise UnusableInput(f"no such page: the document has {pages}")
         return _Job(source, document, numbers)
 
-    def _settle(self, asked: _Asked, page: PageResult) -> PageResult:
-        """Add what only the open document can give, and count the page as done."""
-        if self._pictures:
-            page = replace(page, pictures=crops.cut(page.tree, asked.page))
-        asked.job.finish(page)
+    def _guarded(self, asked: _Asked, work: Callable[[_Asked], PageResult]) -> PageResult:
+        """One page's work. A mistake of ours costs that page, and says whose mistake it was."""
+        try:
+            page = work(asked)
+            if self._pictures:
+                page = replace(page, pictures=crops.cut(page.tree, asked.page))
+        except SmolDoclingError as error:
+            return _failed(asked, str(error), self.engine)
+        except Exception as error:
+            reason = f"a mistake in smoldocling, please report it: {type(error).__name__}: {error}"
+            return _failed(asked, " ".join(reason.split()), self.engine)
         return page
+
+    def _settle(self, asked: _Asked, page: PageResult) -> _Done:
+        """Count the page as done."""
+        asked.job.finish(page)
+        return asked.job, page
 
     def _read(self, asked: _Asked) -> PageResult:
         """Answer a page from its own text layer."""
         started = time.perf_counter()
-        name, page = asked.job.source.name, asked.page
+        page = asked.page
         why = f"; {self.without_model}" if self.without_model else ""
         if page.reading is None:
-            return _failed(name, page, f"an image has no text layer, so it needs a model{why}", "textlayer")
-        try:
-            reading = page.reading()
-        except SmolDoclingError as error:
-            return _failed(name, page, str(error), "textlayer")
+            raise UnreadablePage(f"an image has no text layer, so it needs a model{why}")
+        reading = page.reading()
         if reading.kind not in ("text", "blank"):
-            return _failed(name, page, f"{reading.reason}{why}", "textlayer")
+            raise UnreadablePage(f"{reading.reason}{why}")
         return PageResult(
-            source=name,
+            source=asked.job.source.name,
             number=page.number,
             status="blank" if reading.kind == "blank" else "textlayer",
             tree=reading.page,
@@ -294,15 +309,15 @@ class Converter:
 
     def _understand(self, asked: _Asked, generation: Generation, model: _Model) -> PageResult:
         """Turn what the model wrote into a page."""
-        name, page = asked.job.source.name, asked.page
+        page = asked.page
         if generation.finish == "error":
-            return _failed(name, page, generation.error or "the engine gave no reason", model.engine.name)
+            raise UnreadablePage(generation.error or "the engine gave no reason")
         raw = model.vocab.decode(generation.ids)
         document = doctags.parse(raw)
         elements = tuple(element for part in document.pages for element in part.elements)
         status: Status = "truncated" if generation.finish == "length" else "ok"
         return PageResult(
-            source=name,
+            source=asked.job.source.name,
             number=page.number,
             status=status,
             tree=doctags.Page(elements, number=page.number, size=page.size),
@@ -333,9 +348,7 @@ def _load(
     return _Model(engine, Vocab(found), splits, max_new_tokens)
 
 
-def _drain(
-    ready: deque[tuple[_Job | sources.Unfit, PageResult | None]],
-) -> Iterator[tuple[_Job | sources.Unfit, PageResult | None]]:
+def _drain(ready: deque[_Done]) -> Iterator[_Done]:
     while ready:
         yield ready.popleft()
 
@@ -350,9 +363,9 @@ def _missing(name: str, number: int, error: str, engine: str) -> PageResult:
     return PageResult(name, number, "failed", doctags.Page((marker,), number=number), engine=engine, error=error)
 
 
-def _failed(name: str, page: sources.SourcePage, error: str, engine: str) -> PageResult:
-    result = _missing(name, page.number, error, engine)
-    return replace(result, tree=replace(result.tree, size=page.size))
+def _failed(asked: _Asked, error: str, engine: str) -> PageResult:
+    result = _missing(asked.job.source.name, asked.page.number, error, engine)
+    return replace(result, tree=replace(result.tree, size=asked.page.size))
 
 
 def _blank(asked: _Asked, engine: str) -> PageResult:
