@@ -340,10 +340,12 @@ def _load(
     name: str, splits: int, device: str, dtype: str, batch_size: int | Literal["auto"], max_new_tokens: int | None
 ) -> _Model:
     from smoldocling import checkpoint
+
+    found = checkpoint.find(name)
+    # only now: torch and transformers take seconds to import, for nothing where there is no checkpoint
     from smoldocling.engine.reference import Reference
     from smoldocling.vocab import Vocab
 
-    found = checkpoint.find(name)
     engine = Reference(found, device=device, dtype=dtype, batch_size=batch_size)
     return _Model(engine, Vocab(found), splits, max_new_tokens)
 

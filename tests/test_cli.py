@@ -251,16 +251,13 @@ def test_interrupted_is_exit_status_130_and_leaves_whole_files_only(tmp_path):
     for n in range(60):
         (tmp_path / f"{n}.pdf").write_bytes(pdf(*[f"{PROSE} {n} {page}" for page in range(10)]))
     out = tmp_path / "out"
-    running = subprocess.Popen(
-        [sys.executable, "-m", "smoldocling", "convert", tmp_path, "-o", out, *TEXT],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert running.stderr is not None
-    first = running.stderr.readline()
-    running.send_signal(2)
-    rest = running.stderr.read()
-    assert running.wait(timeout=30) == 130, first + rest
+    command = [sys.executable, "-m", "smoldocling", "convert", tmp_path, "-o", out, *TEXT]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        first = running.stderr.readline()
+        running.send_signal(2)
+        rest = running.stderr.read()
+    assert running.returncode == 130, first + rest
     assert "interrupted" in rest
     assert "Traceback" not in rest
     written = list(out.iterdir())
