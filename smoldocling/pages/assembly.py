@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from doctags.tree import Cell, Element, Page
-from smoldocling.pages import figures, glyphs, lists, order, prose, regions, tables
+from smoldocling.pages import figures, glyphs, lattice, lists, order, prose, regions, tables
 from smoldocling.pages.headings import Manner
 from smoldocling.pages.ink import Ink, Rect
 from smoldocling.pages.layout import Group
@@ -43,7 +43,7 @@ class _Assembly:
 
     def page(self, groups: tuple[Group, ...] | None) -> Page:
         ink = self._ink
-        found = regions.gather(ink, groups, self._manner.body)
+        found = regions.gather(ink, lattice.with_ruled_tables(groups or (), ink), self._manner.body)
         found = self._tables(found)
         found = self._pictures(found)
         found = [self._kind(item, found) for item in found]

@@ -77,12 +77,12 @@ def region(kind: str, lines: Sequence[Line], group: Group | None = None) -> Regi
     return Region(kind, bounds(line.rect for line in lines), tuple(lines), group)
 
 
-def gather(ink: Ink, groups: tuple[Group, ...] | None, body: float) -> list[Region]:
+def gather(ink: Ink, groups: tuple[Group, ...], body: float) -> list[Region]:
     """All lines of a page in regions of a provisional kind; `body` is the document's body size in points."""
     upright = [line for line in ink.lines if line.upright]
     loose: list[Line] = []
     bins: dict[int, list[Line]] = {}
-    boxes = groups or ()
+    boxes = groups
     for line in upright:
         place = _home(line, boxes)
         if place is None:

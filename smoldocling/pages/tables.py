@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from statistics import median
 
 from doctags.tree import CellKind
@@ -77,10 +78,13 @@ def read_grid(
     if not chunks:
         return None
     horizontal, vertical = rulings(strokes, rect)
-    if fills:
-        horizontal, vertical = horizontal + _edges(fills, rect, 0), vertical + _edges(fills, rect, 1)
+    # shaded rows and columns stand for rulings where there are none; beside rulings they are only decoration
+    if len(_positions(horizontal, 1, 3, 20)) < 4:
+        horizontal = horizontal + _edges(fills, rect, 0)
+    if len(_positions(vertical, 0, 2, 10)) < 3:
+        vertical = vertical + _edges(fills, rect, 1)
     xs = _column_borders(rect, chunks, vertical, columns)
-    ys = _row_borders(rect, chunks, horizontal, rows, xs)
+    ys = _row_borders(rect, chunks, horizontal, vertical, rows, xs)
     if len(xs) < 3 or len(ys) < 3:
         return None
     slots = _filled(xs, ys, chunks, vertical)
@@ -125,7 +129,7 @@ def _edges(fills: Sequence[Rect], rect: Rect, axis: int) -> list[Rect]:
 def _chunks(line: Line) -> list[Line]:
     """A line cut where the white between two words is too wide for one cell."""
     pieces: list[list[Word]] = [[line.words[0]]]
-    for before, after in zip(line.words, line.words[1:], strict=False):
+    for before, after in pairwise(line.words):
         gap = max(after.x0 - before.x1, before.x0 - after.x1)
         if gap > _GAP * max(before.style.size, after.style.size):
             pieces.append([after])
@@ -167,14 +171,14 @@ def _column_borders(
     top, bottom = rect[1], rect[3]
     ruled = [x for x in _positions(vertical, 0, 2, 0.3 * (bottom - top)) if left + 4 < x < right - 4]
     gaps = _gutters(chunks)
-    inner = list(ruled)
     size = median(chunk.style.size for chunk in chunks)
-    if len(ruled) >= 2 and len(ruled) >= len(gaps):
-        pass
-    elif model:
+    inner = list(ruled)
+    if len(ruled) < 2 or len(ruled) < len(gaps):
         inner += [x for x in (_into_gap(x, gaps) for x in model) if _far(x, inner, size)]
-    else:
-        inner += [(a + b) / 2 for a, b in gaps if _far((a + b) / 2, inner, size)]
+        for a, b in gaps:
+            free = not any(a - 1 <= x <= b + 1 for x in inner)
+            if free and (not model or b - a > size) and _far((a + b) / 2, inner, size):
+                inner.append((a + b) / 2)
     inner = [x for x in sorted(set(inner)) if left + 2 < x < right - 2]
     return [left - 1, *_without_empty(inner, chunks, left, right), right + 1]
 
@@ -246,31 +250,64 @@ def _baselines(chunks: Sequence[Line]) -> list[list[Line]]:
 
 
 def _row_borders(
-    rect: Rect, chunks: Sequence[Line], horizontal: Sequence[Rect], model: Sequence[float], xs: Sequence[float]
+    rect: Rect,
+    chunks: Sequence[Line],
+    horizontal: Sequence[Rect],
+    vertical: Sequence[Rect],
+    model: Sequence[float],
+    xs: Sequence[float],
 ) -> list[float]:
-    top, bottom = min(rect[1], *(c.y0 for c in chunks)), max(rect[3], *(c.y1 for c in chunks))
+    top, bottom = min(rect[1], *(c.y0 for c in chunks)) - 1, max(rect[3], *(c.y1 for c in chunks)) + 1
     width = xs[-1] - xs[0]
-    ruled = [y for y in _positions(horizontal, 1, 3, 0.3 * width) if top + 3 < y < bottom - 3]
+    ruled = [y for y in _positions(horizontal, 1, 3, 0.3 * width) if top + 4 < y < bottom - 4]
     rows = _baselines(chunks)
-    if model:
-        inner = list(ruled)
-        size = median(chunk.style.size for chunk in chunks)
-        inner += [y for y in (_between(y, rows) for y in model) if _far(y, ruled, 0.75 * size)]
-    elif len(ruled) >= max(2, 0.6 * len(rows) - 1):
-        inner = ruled
-    else:
-        inner = sorted(ruled + _row_gaps(rows, ruled, xs))
-    inner = sorted(set(inner))
+    borders: list[float] = []
+    edges = [top, *ruled, bottom]
+    for low, high in pairwise(edges):
+        inside = [row for row in rows if low < _middle(row) <= high]
+        borders += _band_borders(low, high, inside, vertical, model, xs)
+    borders = sorted({*ruled, *borders})
     kept: list[float] = []
-    last = top - 1
+    last = top
     middles = [(chunk.y0 + chunk.y1) / 2 for chunk in chunks]
-    for y in inner:
+    for y in borders:
         if any(last < m <= y for m in middles):
             kept.append(y)
             last = y
     if kept and not any(m > kept[-1] for m in middles):
         kept.pop()
-    return [top - 1, *kept, bottom + 1]
+    return [top, *kept, bottom]
+
+
+def _middle(row: Sequence[Line]) -> float:
+    return sum((chunk.y0 + chunk.y1) / 2 for chunk in row) / len(row)
+
+
+def _band_borders(
+    low: float,
+    high: float,
+    rows: Sequence[Sequence[Line]],
+    vertical: Sequence[Rect],
+    model: Sequence[float],
+    xs: Sequence[float],
+) -> list[float]:
+    """Borders between the text rows of one band between two rulings."""
+    if len(rows) < 2:
+        return []
+    walls = {round(v[0]) for v in vertical if v[1] <= low + SNAP + 2 and v[3] >= high - SNAP - 2}
+    if len(walls) > 1 and not _full_rows(rows, xs):
+        # a ruled cell: its rows are the lines of its text
+        return []
+    if model:
+        return [y for y in (_between(y, rows) for y in model) if low + 2 < y < high - 2]
+    return _row_gaps(rows, xs)
+
+
+def _full_rows(rows: Sequence[Sequence[Line]], xs: Sequence[float]) -> bool:
+    """Whether nearly every text row fills nearly every column, so that each is a row of the table."""
+    columns = len(xs) - 1
+    full = sum(len({_column(chunk, xs) for chunk in row}) >= max(2, 0.75 * columns) for row in rows)
+    return full >= 0.8 * len(rows)
 
 
 def _between(y: float, rows: Sequence[Sequence[Line]]) -> float:
@@ -285,14 +322,11 @@ def _between(y: float, rows: Sequence[Sequence[Line]]) -> float:
     return y
 
 
-def _row_gaps(rows: Sequence[Sequence[Line]], ruled: Sequence[float], xs: Sequence[float]) -> list[float]:
+def _row_gaps(rows: Sequence[Sequence[Line]], xs: Sequence[float]) -> list[float]:
     """Borders between text rows that are not the wrapped lines of one row."""
     borders: list[float] = []
-    for upper, lower in zip(rows, rows[1:], strict=False):
+    for upper, lower in pairwise(rows):
         bottom, top = max(c.y1 for c in upper), min(c.y0 for c in lower)
-        middle = (bottom + top) / 2
-        if any(bottom - 2 <= y <= top + 2 for y in ruled):
-            continue
         filled_above = {_column(chunk, xs) for chunk in upper}
         filled = {_column(chunk, xs) for chunk in lower}
         size = median(chunk.style.size for chunk in lower)
@@ -303,13 +337,13 @@ def _row_gaps(rows: Sequence[Sequence[Line]], ruled: Sequence[float], xs: Sequen
             and top - bottom < 0.5 * size
         )
         if not wrapped:
-            borders.append(middle)
+            borders.append((bottom + top) / 2)
     return borders
 
 
 def _column(chunk: Line, xs: Sequence[float]) -> int:
     middle = (chunk.x0 + chunk.x1) / 2
-    return next((i for i, (a, b) in enumerate(zip(xs, xs[1:], strict=False)) if a <= middle < b), len(xs) - 2)
+    return next((i for i, (a, b) in enumerate(pairwise(xs)) if a <= middle < b), len(xs) - 2)
 
 
 def _filled(xs: Sequence[float], ys: Sequence[float], chunks: Sequence[Line], vertical: Sequence[Rect]) -> list[Slot]:
@@ -364,7 +398,7 @@ def _places(slot: Slot) -> list[tuple[int, int]]:
 
 def _covered(low: float, high: float, borders: Sequence[float], slack: float) -> tuple[int, int]:
     """First and last interval that a stretch covers by more than `slack`; at least the one around its middle."""
-    hits = [i for i, (a, b) in enumerate(zip(borders, borders[1:], strict=False)) if min(b, high) - max(a, low) > slack]
+    hits = [i for i, (a, b) in enumerate(pairwise(borders)) if min(b, high) - max(a, low) > slack]
     if hits:
         return hits[0], hits[-1]
     middle = (low + high) / 2
@@ -375,10 +409,10 @@ def _covered(low: float, high: float, borders: Sequence[float], slack: float) ->
 def _split_at(chunk: Line, xs: Sequence[float], vertical: Sequence[Rect]) -> list[Line]:
     """A chunk cut between words at borders that are ruled there, or where the white is wider than elsewhere in it."""
     pieces: list[list[Word]] = [[chunk.words[0]]]
-    gaps = [b.x0 - a.x1 for a, b in zip(chunk.words, chunk.words[1:], strict=False)]
+    gaps = [b.x0 - a.x1 for a, b in pairwise(chunk.words)]
     usual = median(gaps) if gaps else 0.0
     middle = (chunk.y0 + chunk.y1) / 2
-    for before, after in zip(chunk.words, chunk.words[1:], strict=False):
+    for before, after in pairwise(chunk.words):
         border = next((x for x in xs[1:-1] if before.x1 - 1.5 <= x <= after.x0 + 1.5), None)
         ruled = border is not None and any(
             abs(v[0] - border) < SNAP and v[1] - 1 <= middle <= v[3] + 1 for v in vertical
