@@ -5,12 +5,12 @@ Data goes to stdout, talk and progress to stderr. Heavy modules are imported ins
 
 from __future__ import annotations
 
-import getpass
 import json
 import sys
 import time
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -133,6 +133,8 @@ def convert(
         _usage("-o - writes one format to stdout: give --to once, and a folder where --json is wanted")
     if batch_size != "auto" and not batch_size.isdecimal():
         _usage(f"--batch-size {batch_size}: 'auto' or a whole number is taken")
+    terminal = sys.stderr.isatty()
+    shown = progress(sys.stderr, terminal=terminal)
     try:
         if output != STDOUT:
             probe(Path(output))
@@ -145,7 +147,7 @@ def convert(
             batch_size="auto" if batch_size == "auto" else int(batch_size),
             max_new_tokens=max_new_tokens,
             pages=pages,
-            password=password or (_ask_password if sys.stdin.isatty() and sys.stderr.isatty() else None),
+            password=password or (partial(_ask_password, shown) if sys.stdin.isatty() and terminal else None),
         )
     except UnusableOption as error:
         _usage(str(error))
@@ -157,7 +159,7 @@ def convert(
         _say(f"note: {converter.without_model}; reading born-digital pages from their text layer")
     run = _Run(None if output == STDOUT else Path(output), formats)
     try:
-        with progress(sys.stderr, terminal=sys.stderr.isatty()) as shown:
+        with shown:
             run.all(converter, sources, shown)
     except KeyboardInterrupt:
         _say(f"interrupted; {run.summary()}")
@@ -392,8 +394,8 @@ def _read_text(file: Path) -> str | None:
     return None
 
 
-def _ask_password(name: str) -> str | None:
-    return getpass.getpass(f"password for {name}: ", stream=sys.stderr) or None
+def _ask_password(shown: Progress, name: str) -> str | None:
+    return shown.ask(f"password for {name}: ") or None
 
 
 def _say(text: str) -> None:

@@ -5,9 +5,10 @@ Knows: counts and a stream to write to. Does not know: documents, engines.
 
 from __future__ import annotations
 
+import getpass
 import time
 from types import TracebackType
-from typing import IO, Protocol, Self
+from typing import Protocol, Self, TextIO
 
 # A log reader wants to see life, not a line a page.
 PLAIN_EVERY_SECONDS = 30.0
@@ -29,8 +30,12 @@ class Progress(Protocol):
         """`done` pages are done; `expected` are thought to be there in all."""
         ...
 
+    def ask(self, prompt: str) -> str:
+        """Ask the person at the terminal for a secret."""
+        ...
 
-def progress(stream: IO[str], *, terminal: bool) -> Progress:
+
+def progress(stream: TextIO, *, terminal: bool) -> Progress:
     """The form that suits the stream."""
     return Bar(stream) if terminal else Lines(stream)
 
@@ -38,7 +43,7 @@ def progress(stream: IO[str], *, terminal: bool) -> Progress:
 class Lines:
     """One line now and then."""
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._started = self._said = time.monotonic()
 
@@ -61,15 +66,20 @@ class Lines:
             left = duration((expected - done) / rate) if rate else "unknown"
             self.line(f"{done} of about {expected} pages, {rate:.2g} pages/s, {left} left")
 
+    def ask(self, prompt: str) -> str:
+        """Ask in a line of its own."""
+        return getpass.getpass(prompt, stream=self._stream)
+
 
 class Bar:
     """A bar at the bottom of the terminal; lines scroll above it."""
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: TextIO) -> None:
         # rich takes a tenth of a second to import, which only people at a terminal need to pay
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
+        self._stream = stream
         self._bar = Progress(
             BarColumn(),
             TextColumn("{task.completed:.0f} of {task.total:.0f} pages"),
@@ -100,6 +110,14 @@ class Bar:
         self._bar.update(
             self._task, completed=done, total=expected, rate=f"{rate:.2g} pages/s", left=left, visible=True
         )
+
+    def ask(self, prompt: str) -> str:
+        """Ask where the bar was: it would be drawn over the prompt."""
+        self._bar.stop()
+        try:
+            return getpass.getpass(prompt, stream=self._stream)
+        finally:
+            self._bar.start()
 
 
 def duration(seconds: float) -> str:
