@@ -18,9 +18,9 @@ from collections.abc import Callable
 from doctags.grammar import CHILDREN, HOMES, MAX_DEPTH
 from doctags.lexer import Feeder, Token, tokens
 from doctags.phrases import CELL, CELL_RUN, ELEMENT, NAME, PHRASE, ROW_END
-from doctags.place import Growth, Place
+from doctags.place import LISTS, Growth, Place
 from doctags.table import Slot
-from doctags.tokens import CLASSES, KINDS, PREFIX, Role, Tag, lookup
+from doctags.tokens import CLASSES, KINDS, LAYOUT, PREFIX, Role, Tag, lookup
 from doctags.tree import GRID, Box, Document, Element, Problem
 
 
@@ -38,10 +38,11 @@ class Parser:
         self._begun = False  # <doctag> or an element was there
         self._ended = False  # </doctag> was there
         self._trailing = False  # and something after it
+        self._carried = False  # the page broke a list, and nothing came since
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What was wrong so far."""
+        """What was wrong so far, in the order in which it was noticed."""
         return tuple(self._growth.problems)
 
     def feed(self, chunk: str) -> tuple[Element, ...]:
@@ -67,7 +68,7 @@ class Parser:
             growth.report("no_end", self._offset, self._offset)
         growth.close_down_to(1, self._offset)
         growth.turn_page(self._offset)
-        return Document(tuple(growth.pages), tuple(growth.problems))
+        return Document(tuple(growth.pages), tuple(sorted(growth.problems, key=lambda problem: problem.start)))
 
     def _read(self, source: str) -> None:
         """Phrase by phrase; token by token where a phrase stands in no ordinary place."""
@@ -164,7 +165,7 @@ class Parser:
             growth.end_row(table)
         else:
             token, text = last
-            growth.open.append(Place("cell", token, None, start))
+            growth.open.append(Place("cell", token, None, start, implied=True))
             if text:
                 growth.say(text, start + len(token) + 2)
         return True
@@ -242,11 +243,12 @@ class Parser:
         home = HOMES[kind]
         depth = self._host(home, levels=2)
         assert depth is not None, "a page holds every kind that may hold others"
-        resumed = self._growth.last_list if kind == "list_item" else ""
         self._close_for(home, depth, token)
-        if not resumed:
+        if kind == "list_item":
+            home = self._growth.last_list or home
+        if kind != "list_item" or not self._carried:
             self._growth.report("orphan", token.start, token.end, token.text, home)
-        self._push(resumed or home, resumed or home, None, token.start)
+        self._push(home, home, None, token.start, implied=True)
 
     def _host(self, kind: str, levels: int = 1) -> int | None:
         """How many of the open places stay open for an element of that kind; None where none of them takes it."""
@@ -262,15 +264,16 @@ class Parser:
             growth.report("too_deep", token.start, token.end, MAX_DEPTH, f"<{growth.open[-1].name}>")
         growth.close_down_to(depth, token.start)
 
-    def _push(self, kind: str, name: str, number: int | None, start: int) -> None:
+    def _push(self, kind: str, name: str, number: int | None, start: int, *, implied: bool = False) -> None:
         growth = self._growth
+        self._carried = False
         if self._ended and not self._trailing:
             growth.report("trailing", start, start)
             self._trailing = True
         if not self._begun:
             growth.report("no_root", start, start)
             self._begun = True
-        growth.open.append(Place(kind, name, number, start))
+        growth.open.append(Place(kind, name, number, start, implied=implied))
 
     def _on_close(self, tag: Tag, token: Token) -> None:
         growth = self._growth
@@ -322,14 +325,14 @@ class Parser:
         if depth is None:
             depth = self._open_table(token)
         growth.close_down_to(depth, token.start)
-        growth.open.append(Place("cell", tag.kind, None, token.start))
+        growth.open.append(Place("cell", tag.kind, None, token.start, implied=True))
 
     def _open_table(self, token: Token) -> int:
         room = self._host("otsl", levels=2)
         assert room is not None, "a page holds tables"
         self._close_for("otsl", room, token)
         self._growth.report("orphan", token.start, token.end, token.text, "otsl")
-        self._push("otsl", "otsl", None, token.start)
+        self._push("otsl", "otsl", None, token.start, implied=True)
         return len(self._growth.open)
 
     def _table(self) -> int | None:
@@ -363,6 +366,7 @@ class Parser:
         growth.settle()
         if len(growth.open) > 1:
             growth.report("broken_page", token.start, token.end, f"<{growth.open[1].name}>")
+            self._carried = any(place.kind in LISTS for place in growth.open)
             while len(growth.open) > 1:
                 growth.close_early(token.start)
         growth.turn_page(token.end)
@@ -385,7 +389,7 @@ class Parser:
     def _cut_prefix(self) -> None:
         growth = self._growth
         lead = "".join(growth.run)
-        if lead.lstrip().startswith(PREFIX):
+        if lead.lstrip(LAYOUT).startswith(PREFIX):
             cut = lead.index(PREFIX) + len(PREFIX)
             growth.run_start += cut
             growth.run = [lead[cut:]]

@@ -17,14 +17,29 @@ LISTS = ("ordered_list", "unordered_list")
 class Place:
     """An element, a cell or a page that is still open."""
 
-    __slots__ = ("boxes", "children", "kind", "label", "name", "number", "row", "rows", "rule", "start", "tail", "text")
+    __slots__ = (
+        "boxes",
+        "children",
+        "implied",
+        "kind",
+        "label",
+        "name",
+        "number",
+        "row",
+        "rows",
+        "rule",
+        "start",
+        "tail",
+        "text",
+    )
 
-    def __init__(self, kind: str, name: str, number: int | None, start: int) -> None:
+    def __init__(self, kind: str, name: str, number: int | None, start: int, *, implied: bool = False) -> None:
         self.rule: Kind = KINDS[kind]
         self.kind = kind
         self.name = name  # as in its tags; of a cell, the cell token
         self.number = number
         self.start = start
+        self.implied = implied  # no tag opened it, so none need close it
         self.text = ""
         self.label: str | None = None
         self.boxes: list[Box] = []
@@ -46,7 +61,7 @@ class Growth:
         self.lines = Lines()
         self.problems: list[Problem] = []
         self.pages: list[Page] = []
-        self.open = [Place("page", "page", None, 0)]
+        self.open = [Place("page", "page", None, 0, implied=True)]
         self.run: list[str] = []  # text since the last tag that mattered
         self.run_start = 0
         self.numbers: list[int] = []  # of a box that is not complete
@@ -115,7 +130,7 @@ class Growth:
         """Close places that nothing has closed, until so many are open."""
         while len(self.open) > depth:
             place = self.open[-1]
-            if place.kind != "cell":
+            if not place.implied:
                 self.report("unclosed", place.start, at, f"<{place.name}>")
             self.close_early(at)
 
@@ -175,4 +190,4 @@ class Growth:
     def turn_page(self, at: int) -> None:
         """Only the page is open; begin another."""
         self.pages.append(Page(tuple(self.open[0].children), len(self.pages) + 1))
-        self.open = [Place("page", "page", None, at)]
+        self.open = [Place("page", "page", None, at, implied=True)]

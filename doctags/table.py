@@ -115,10 +115,12 @@ def _folded(rows: Sequence[Sequence[Slot]], width: int, report: Report) -> Itera
 
 
 def rows(cells: Sequence[Cell]) -> list[list[Slot]]:
-    """The rows of cell tokens that spell these cells. Holes become empty cells; of two cells in one slot the later
-    one's text goes to the earlier."""
-    height = max((cell.row + max(cell.row_span, 1) for cell in cells), default=0)
-    width = max((cell.column + max(cell.column_span, 1) for cell in cells), default=0)
+    """The rows of cell tokens that spell these cells.
+
+    Holes become empty cells. A span ends before a cell that came earlier; what begins inside one adds its text to it.
+    """
+    height = max((max(cell.row, 0) + max(cell.row_span, 1) for cell in cells), default=0)
+    width = max((max(cell.column, 0) + max(cell.column_span, 1) for cell in cells), default=0)
     square: list[list[Slot | None]] = [[None] * width for _ in range(height)]
     heads: dict[tuple[int, int], tuple[int, int]] = {}
     for cell in cells:
@@ -140,10 +142,13 @@ def _place(square: list[list[Slot | None]], heads: dict[tuple[int, int], tuple[i
     head = Slot(token, cell.text, cell.box, cell.children)
     square[here[0]][here[1]] = Slot("ecel") if token == "fcel" and head.blank else head
     heads[here] = here
+    first = [(here[0], here[1] + right) for right in range(max(cell.column_span, 1))]
+    width = next((at for at, slot in enumerate(first) if at and slot in heads), len(first))
     for down in range(max(cell.row_span, 1)):
-        for right in range(max(cell.column_span, 1)):
-            slot = (here[0] + down, here[1] + right)
-            if slot in heads:
-                continue
-            heads[slot] = here
-            square[slot[0]][slot[1]] = Slot("ucel" if not right else "xcel" if down else "lcel")
+        line = [(here[0] + down, here[1] + right) for right in range(width)]
+        if down and any(slot in heads for slot in line):
+            break
+        for slot in line:
+            if slot != here:
+                heads[slot] = here
+                square[slot[0]][slot[1]] = Slot("lcel" if not down else "ucel" if slot[1] == here[1] else "xcel")

@@ -5,6 +5,7 @@ Knows: finished trees. Does not know: how they were read (the parser reports tha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from doctags.grammar import CHILDREN
@@ -24,6 +25,8 @@ COPIES = 3
 
 LONGEST_LOOP = 8
 """Elements in a repeated block."""
+
+_LANGUAGE = re.compile(r"<_[^<>\s]{1,30}_>")
 
 Found = tuple[Element | None, str, tuple[object, ...]]
 """Where, which kind of problem, and the facts for its message."""
@@ -78,6 +81,8 @@ def _element(host: str, element: Element) -> Iterator[Found]:
         yield from _box(element, box)
     if element.kind in ("ordered_list", "unordered_list") and not element.children:
         yield element, "empty_list", (element.kind,)
+    if element.kind == "code" and (match := _LANGUAGE.match(element.text)):
+        yield element, "unknown_language", (match.group(),)
     if element.kind == "key_value_region":
         yield from _links(element)
     yield from _grid(element)
@@ -160,6 +165,12 @@ def _duplicates(elements: Sequence[Element]) -> Iterator[Found]:
             if key in seen:
                 yield element, "duplicate", (element.kind,)
             seen.add(key)
+
+
+def _content(element: Element) -> tuple[object, ...] | None:
+    """What an element says, without its place on the page; None where it says nothing."""
+    inner = (*(cell.text for cell in element.cells), *(child.text for child in element.children))
+    return (element.kind, element.text, inner) if element.text.strip() or any(inner) else None
 
 
 def _loops(elements: Sequence[Element]) -> Iterator[Found]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from doctags import table
 from doctags.grammar import CHILDREN, HOMES, MAX_DEPTH
 from doctags.lexer import guarded
-from doctags.tokens import CLASSES, KINDS, LANGUAGES, LAYOUT, PLACES, DialectName, spell
+from doctags.tokens import CLASSES, KINDS, LANGUAGES, LAYOUT, MAX_NUMBER_DIGITS, PLACES, DialectName, spell
 from doctags.tree import GRID, Box, Cell, Document, Element, Page
 
 _LANGUAGES = {name.lower(): name for name in LANGUAGES}
@@ -74,6 +74,8 @@ class _Pen:
                 first, spoken = False, False
             elif HOMES.get(element.kind, "") in CHILDREN[host] and depth < MAX_DEPTH - 1:
                 waiting.append(_housed(element, waiting))
+            elif element.kind == "link":
+                waiting += _inside(element)[::-1]
             else:
                 spilt.append(element)
         return spilt
@@ -81,19 +83,18 @@ class _Pen:
     def _element(self, element: Element, depth: int) -> list[Element]:
         kind = element.kind
         rule = KINDS[kind]
-        name = spell(kind, element.level if kind == "section_header" else element.ref)
+        name = spell(kind, _number(element))
         if kind == "link":
-            self.parts.append(f"<link_{element.ref or 0}>")
-            return [*_own_as_children(element)]
+            self.parts.append(f"<{name}>")
+            return _inside(element)
         self.parts.append(f"<{name}>")
         self.parts += map(_box, element.boxes)
         if element.label is not None and rule.label:
             self.parts.append(_label(rule.label, element.label))
-        inner: list[Element] = [*_own_as_children(element), *element.children]
         text = element.text if rule.text == "own" else ""
         self._say(text, kind)
         spilt = self._cells(element.cells, depth) if rule.cells else []
-        spilt += self.children(kind, inner, depth, text)
+        spilt += self.children(kind, _inside(element), depth, text)
         self.parts.append(f"</{name}>")
         return spilt
 
@@ -137,21 +138,38 @@ def _known(element: Element) -> Element:
 
 def _plainer(element: Element) -> list[Element]:
     """The same content without the element's own tag."""
-    inner = [*_own_as_children(element), *element.children]
     if element.kind == "inline":
-        text = " ".join(child.text for child in inner if child.text)
-        return [Element("text", text, element.boxes)]
+        return [Element("text", " ".join(_texts(element)), element.boxes)]
     own = [Element("text", element.text, element.boxes)] if KINDS[element.kind].text == "own" else []
-    return [*own, *inner]
+    return [*own, *_inside(element)]
 
 
-def _own_as_children(element: Element) -> Iterable[Element]:
-    """Text and cells that an element of its kind cannot have itself."""
+def _texts(element: Element) -> Iterable[str]:
+    """All that the element says, in order."""
+    if element.text:
+        yield element.text
+    for cell in element.cells:
+        yield from _texts(Element("cell", cell.text, children=cell.children))
+    for child in element.children:
+        yield from _texts(child)
+
+
+def _inside(element: Element) -> list[Element]:
+    """Its children, and before them what an element of its kind cannot have itself: text, cells."""
     rule = KINDS[element.kind]
+    inner: list[Element] = []
     if element.text and rule.text != "own":
-        yield Element("list_item" if rule.text == "list_item" else "text", element.text)
+        inner.append(Element("list_item" if rule.text == "list_item" else "text", element.text))
     if element.cells and not rule.cells:
-        yield Element("otsl", cells=element.cells)
+        inner.append(Element("otsl", cells=element.cells))
+    return [*inner, *element.children]
+
+
+def _number(element: Element) -> int:
+    """What its tag carries: a level from 1 to 6, or the number of a key, value or link."""
+    if element.kind == "section_header":
+        return min(max(element.level or 1, 1), 6)
+    return min(abs(element.ref or 0), int("9" * MAX_NUMBER_DIGITS))
 
 
 def _housed(element: Element, waiting: list[Element]) -> Element:

@@ -1,0 +1,151 @@
+"""What the DocTags tests share: fixtures on paper, random texts, random walks.
+
+A fixture is two files: NAME.dt, a DocTags text, and NAME.tree, its tree as an outline with its problems.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import hypothesis.strategies as st
+
+from doctags import Box, Cell, Document, Element
+from doctags.grammar import CLASS, CLASS_TAGS, LANGUAGE, LOC, SPACE, START, TEXT, State
+from doctags.tokens import GUARD, LANGUAGES, LAYOUT, PREFIX, TAGS
+
+FIXTURES = Path(__file__).parent / "fixtures"
+NAMES = sorted(path.stem for path in FIXTURES.glob("*.dt"))
+
+
+def source(name: str) -> str:
+    """The text of a fixture, without the line feed that ends the file."""
+    return (FIXTURES / f"{name}.dt").read_text(encoding="utf-8").removesuffix("\n")
+
+
+def outline(document: Document) -> str:
+    """A tree as one line for each element and cell, and one for each problem."""
+    lines: list[str] = []
+    for page in document.pages:
+        lines.append(f"page {page.number}")
+        lines += [line for element in page.elements for line in _element(element, "  ")]
+    lines += [
+        f"{found.severity} {found.kind} {found.line}:{found.column} {found.message}" for found in document.problems
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _element(element: Element, indent: str) -> Iterator[str]:
+    level = f" level={element.level}" if element.level is not None else ""
+    label = f" label={element.label}" if element.label is not None else ""
+    ref = f" ref={element.ref}" if element.ref is not None else ""
+    yield f"{indent}{element.kind}{level}{label}{ref}{_boxes(element.boxes)}{_text(element.text)}"
+    for cell in element.cells:
+        yield from _cell(cell, f"{indent}  ")
+    for child in element.children:
+        yield from _element(child, f"{indent}  ")
+
+
+def _cell(cell: Cell, indent: str) -> Iterator[str]:
+    spans = f" {cell.row_span}x{cell.column_span}" if (cell.row_span, cell.column_span) != (1, 1) else ""
+    box = _boxes((cell.box,) if cell.box else ())
+    yield f"{indent}({cell.row},{cell.column}){spans} {cell.kind}{box}{_text(cell.text)}"
+    for child in cell.children:
+        yield from _element(child, f"{indent}  ")
+
+
+def _boxes(boxes: tuple[Box, ...]) -> str:
+    return "".join(f" [{box.x0} {box.y0} {box.x1} {box.y1}]" for box in boxes)
+
+
+def _text(text: str) -> str:
+    return f" {json.dumps(text, ensure_ascii=False).replace(GUARD, '(guard)')}" if text else ""
+
+
+def texts(document: Document) -> Iterator[str]:
+    """Every text in a tree."""
+    waiting = [element for page in document.pages for element in page.elements]
+    for element in waiting:
+        yield element.text
+        yield from (cell.text for cell in element.cells)
+        waiting += element.children
+        waiting += [child for cell in element.cells for child in cell.children]
+
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+_TAGS = [tag.spelling for tag in TAGS.values() if tag.role not in ("loc", "class", "language")]
+_COMMON = _words("""
+    <doctag> </doctag> <page_break> <text> </text> <section_header_level_1> </section_header_level_2> <list_item>
+    </list_item> <unordered_list> </unordered_list> <ordered_list> </ordered_list> <otsl> </otsl> <fcel> <ecel> <ched>
+    <lcel> <ucel> <xcel> <nl> <caption> </caption> <picture> </picture> <inline> </inline> <code> </code> <formula>
+    </formula> <key_value_region> </key_value_region> <key_1> </key_1> <value_2> </value_2> <link_2> <link_9> <chart>
+    <other> <table> <map> <bar_chart> <_Python_> <_C++_>
+    <loc_0> <loc_7> <loc_123> <loc_500> <loc_501> <loc_1><loc_2><loc_30><loc_40> <loc_5><loc_6><loc_7><loc_8>
+""")
+_ODD = [
+    "<",
+    ">",
+    "</",
+    "<loc_",
+    "<loc_5",
+    "vector<int>",
+    "a < b",
+    "p<0.05",
+    "<foo>",
+    f"<{GUARD}text>",
+    f"<{GUARD * 2}/otsl>",
+]
+_ODD += [GUARD, " ", "\n", "\t", "\u00a0", "\u3000", "&amp;", "\x00", "\ud800", PREFIX, "x", "two words", "字", "…"]
+
+FRAGMENTS = [*_COMMON * 3, *_TAGS, *_ODD * 2]
+"""What texts are drawn from: common tags often, all others sometimes, and much that only looks like a tag."""
+
+ragged_texts = st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=5), max_size=40).map("".join)
+"""DocTags fragments in any order: nearly all of it broken in some way."""
+
+cuts = st.lists(st.integers(0, 200), max_size=12)
+"""Where to cut a text into chunks."""
+
+
+def chunks(text: str, at: list[int]) -> list[str]:
+    """The text in pieces."""
+    edges = [0, *sorted(min(cut, len(text)) for cut in at), len(text)]
+    return [text[start:end] for start, end in pairwise(edges)]
+
+
+def walk(chance: random.Random, steps: int, state: State = START) -> tuple[list[str], State]:
+    """Go wherever the grammar lets one go. Returns what was written, and where that leads."""
+    written: list[str] = []
+    for _ in range(steps):
+        terminals = sorted(state.allowed())
+        if not terminals:
+            break
+        terminal = chance.choice(terminals)
+        if terminal == "</doctag>" and chance.random() < 0.9:
+            continue  # else most walks are short
+        symbol = spelling(chance, state, terminal)
+        state = state.advance(symbol)
+        written.append({TEXT: chance.choice(["word", "two words", " 5 < 6 "]), SPACE: "\n"}.get(symbol, symbol))
+    return written, state
+
+
+def spelling(chance: random.Random, state: State, terminal: str) -> str:
+    """One spelling of a terminal."""
+    if terminal == LOC:
+        return f"<loc_{chance.choice(state.locations)}>"
+    if terminal == CLASS:
+        return chance.choice(sorted(CLASS_TAGS))
+    if terminal == LANGUAGE:
+        return f"<_{chance.choice(LANGUAGES)}_>"
+    return terminal.replace("_N>", f"_{chance.randrange(30)}>")
+
+
+def visible(text: str) -> str:
+    """The characters that are not layout."""
+    return "".join(character for character in text if character not in LAYOUT)
