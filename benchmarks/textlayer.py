@@ -274,7 +274,7 @@ def relations(cells: Iterable[Cell]) -> Relations:
 
 
 def _bare(text: str) -> str:
-    return "".join(char for char in text if char.isalnum())
+    return "".join(char for char in text if char.isalnum()).lower()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from doctags.tree import Cell, Element, Page
-from smoldocling.pages import figures, glyphs, lattice, lists, order, prose, regions, tables
+from smoldocling.pages import figures, glyphs, lattice, lists, order, pairs, prose, regions, tables
 from smoldocling.pages.headings import Manner
 from smoldocling.pages.ink import Ink, Rect
 from smoldocling.pages.layout import Group
@@ -66,9 +66,11 @@ class _Assembly:
             if item.kind != "table":
                 result.append(item)
                 continue
-            grid = self._grid(item)
+            above, table, below = regions.peeled(item, self._ink.strokes)
+            grid = self._grid(table)
             if grid is not None:
-                result.append(replace(item, grid=grid))
+                result.append(replace(table, grid=grid))
+                result += [regions.region("text", lines) for lines in (above, below) if lines]
             elif item.lines:
                 result += [regions.region("text", prose.rows(lines)) for lines in regions.clusters(item.lines)]
         return result
@@ -252,13 +254,16 @@ class _Assembly:
     def _element(self, item: Region, captions: Sequence[Region]) -> Element:
         children = tuple(self._text("caption", caption) for caption in captions)
         box = (self._ink.place(item.rect),)
+        if item.grid is not None and pairs.is_form(item.grid):
+            return pairs.region(item.grid, self._ink, self._known, box)
         if item.grid is not None:
             return Element("otsl", boxes=box, cells=self._cells(item.grid), children=children)
         match item.kind:
             case "picture":
                 return Element("picture", boxes=box, children=children)
             case "code":
-                return Element("code", prose.listing(item.lines), boxes=box, children=children)
+                code = prose.listing(item.lines)
+                return Element("code", code, boxes=box, label=prose.language(code), children=children)
             case "section-header":
                 element = self._text("section_header", item)
                 bold = all(line.bold for line in item.lines)

@@ -31,6 +31,11 @@ def pictures(ink: Ink, proposed: Sequence[Rect]) -> list[Rect]:
             inside = sum(_within(shape, rect) for shape in shapes)
             if _is_large(rect, 40) and inside >= 3 and _prose_share(rect, ink.lines) < 0.25:
                 found.append(rect)
+    for rect in _gathered([rect for rect in ink.fills if _area(rect) < 0.1 * page]):
+        parts_inside = sum(_within(fill, rect) for fill in ink.fills)
+        bare = not any(_within(line.rect, rect) for line in ink.lines)
+        if bare and parts_inside > 1 and _is_large(rect) and _is_compact(rect):
+            found.append(rect)
     marks = ink.images + ink.shapes + ink.fills
     for rect in proposed:
         if any(_within(mark, rect) for mark in marks) and _prose_share(rect, ink.lines) < 0.5 and _is_large(rect):
@@ -54,6 +59,12 @@ def _prose_share(rect: Rect, lines: Sequence[Line]) -> float:
 
 def _is_large(rect: Rect, least: float = MIN_SIDE) -> bool:
     return min(rect[2] - rect[0], rect[3] - rect[1]) >= least
+
+
+def _is_compact(rect: Rect) -> bool:
+    """Whether a rectangle is no bar."""
+    width, height = rect[2] - rect[0], rect[3] - rect[1]
+    return max(width, height) < 4 * min(width, height)
 
 
 def _area(rect: Rect) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import Any
 
 import pymupdf
 
@@ -92,9 +92,9 @@ def study(document: pymupdf.Document) -> Manner:
                 words.update(word.lower() for word in _WORD.findall(text[:-1] if text.endswith("-") else text))
                 for span in line["spans"]:
                     sizes[round(span["size"] * 2) / 2] += len(span["text"].strip())
-                style = _heading_style(line["spans"], text)
-                if style is not None:
-                    styles[style] += 1
+            style = _heading_style(block)
+            if style is not None:
+                styles[style] += 1
     body = sizes.most_common(1)[0][0] if sizes else 10.0
     repeated = max(2, round(0.25 * len(numbers)))
     return Manner(
@@ -107,10 +107,10 @@ def study(document: pymupdf.Document) -> Manner:
     )
 
 
-def _margin_texts(raw: dict[str, object], height: float) -> set[str]:
+def _margin_texts(raw: dict[str, Any], height: float) -> set[str]:
     """The texts of a page's margins, each once."""
     found: set[str] = set()
-    for block in raw["blocks"]:  # type: ignore[attr-defined]
+    for block in raw["blocks"]:
         for line in block.get("lines", ()):
             y = (line["bbox"][1] + line["bbox"][3]) / 2
             if not _MARGIN * height <= y <= (1 - _MARGIN) * height:
@@ -120,33 +120,28 @@ def _margin_texts(raw: dict[str, object], height: float) -> set[str]:
     return found
 
 
-def _heading_style(spans: list[dict[str, object]], text: str) -> tuple[float, bool] | None:
-    """Size and weight of a line that could be a heading."""
+def _heading_style(block: dict[str, Any]) -> tuple[float, bool] | None:
+    """Size and weight of a block that could be a heading: a few rows in one style that are no sentence."""
+    lines = block.get("lines", ())
+    spans = [span for line in lines for span in line["spans"] if span["text"].strip()]
+    text = " ".join(span["text"].strip() for span in spans)
     letters = sum(char.isalpha() for char in text)
-    if (
-        letters < 3
-        or letters < 0.5 * len(text.replace(" ", ""))
-        or len(text) > 120
-        or text.endswith((".", ",", ";", "-"))
-    ):
+    if not 3 <= letters <= 120 or letters < 0.5 * len(text.replace(" ", "")) or len(lines) > 4:
         return None
-    inked = [span for span in spans if str(span["text"]).strip()]
-    main = max(inked, key=lambda span: len(str(span["text"])), default=None)
-    if main is None:
+    sizes = {round(span["size"] * 2) / 2 for span in spans}
+    if max(sizes) - min(sizes) > 1 or text.endswith((".", ",", ";", "-")):
         return None
-    bold = all(glyphs.is_bold(str(span["font"]), int(span["flags"])) for span in inked)  # type: ignore[call-overload]
-    return round(float(main["size"]) * 2) / 2, bold  # type: ignore[arg-type]
+    return max(sizes), all(glyphs.is_bold(span["font"], span["flags"]) for span in spans)
 
 
 def _ranked(styles: Counter[tuple[float, bool]], body: float) -> tuple[tuple[float, bool], ...]:
     """Styles that set headings apart from the body, largest first, near sizes joined."""
-    larger = [style for style in styles if style[0] > body + 0.7 or (style[1] and style[0] > body - 0.6)]
-    larger.sort(reverse=True)
-    return tuple(
-        style
-        for before, style in pairwise([None, *larger])
-        if before is None or before[0] - style[0] > 0.6 or before[1] != style[1]
-    )
+    ranked: list[tuple[float, bool]] = []
+    for size, bold in sorted(styles, reverse=True):
+        apart = size > body + 0.7 or (bold and size > body - 0.6)
+        if apart and not (ranked and ranked[-1][0] - size <= 0.6 and ranked[-1][1] == bold):
+            ranked.append((size, bold))
+    return tuple(ranked)
 
 
 def _outline(document: pymupdf.Document) -> dict[str, int]:

@@ -26,6 +26,7 @@ _PAINTED = 16 | 32  # char_flags: the span is filled or stroked
 _SUPERSCRIPT = 1  # flags: the span stands above the baseline
 _WHITE = 0xF8  # from here on a colour channel counts as paper
 _MIN_SIZE = 1.5  # points; smaller text cannot be read by a person, only by a machine
+_ASCENT, _DESCENT = 0.78, 0.22  # font sizes above and below the baseline that letters reach; accents a little more
 _MAX_DRAWINGS = 20_000  # maps and CAD plans have more paths than a table ever needs
 _THIN = 3.0  # points; a narrower rectangle is a line
 
@@ -288,10 +289,10 @@ def _line(spans: list[Any], upright: bool, frame: _Frame, styles: dict[tuple[Any
             last = glyphs.clean(char["c"], font)
             if last == " " or not last:
                 if last:
-                    _close(words, chars, rtl, frame)
+                    _close(words, chars, rtl, upright, frame)
                 continue
             chars.append((last, char, style, raised))
-    _close(words, chars, rtl, frame)
+    _close(words, chars, rtl, upright, frame)
     if not words:
         return None
     dominant = Counter[Style]()
@@ -312,7 +313,9 @@ def _line(spans: list[Any], upright: bool, frame: _Frame, styles: dict[tuple[Any
     )
 
 
-def _close(words: list[Word], chars: list[tuple[str, Any, Style, bool]], rtl: bool, frame: _Frame) -> None:
+def _close(
+    words: list[Word], chars: list[tuple[str, Any, Style, bool]], rtl: bool, upright: bool, frame: _Frame
+) -> None:
     """Moves the collected characters into a word if it lies on the page."""
     if not chars:
         return
@@ -330,8 +333,18 @@ def _close(words: list[Word], chars: list[tuple[str, Any, Style, bool]], rtl: bo
         first = chars[0]
         plain = next((item for item in chars if not item[3]), first)
         x, y = plain[1]["origin"]
-        words.append(Word(text, *rect, plain[2], frame.turned((x, y, x, y))[3], first[3]))
+        baseline = frame.turned((x, y, x, y))[3]
+        words.append(Word(text, *_slim(rect, baseline, plain[2].size, upright), plain[2], baseline, first[3]))
     chars.clear()
+
+
+def _slim(rect: Rect, baseline: float, size: float, upright: bool) -> Rect:
+    """The rectangle of a word without the white that its font adds above and below the letters."""
+    x0, y0, x1, y1 = rect
+    if not upright:
+        return rect
+    top, bottom = max(y0, baseline - _ASCENT * size), min(y1, baseline + _DESCENT * size)
+    return (x0, top, x1, bottom) if top < bottom else rect
 
 
 def _style(span: Any) -> Style:

@@ -42,14 +42,33 @@ def _model() -> Any:
     return DocumentLayoutAnalyzer.get_model(feature_set_name=FEATURES)
 
 
-def groups(page: pymupdf.Page) -> tuple[Group, ...] | None:
-    """The page's boxes, None if the model is not installed or fails on this page."""
+def groups(page: pymupdf.Page, quarters: int = 0) -> tuple[Group, ...] | None:
+    """The page's boxes, None if the model is not installed or fails on this page.
+
+    `quarters` are the clockwise quarters by which the page, as it lies in the file, is turned before it is looked at: the
+    model knows upright text only. Boxes are those of the turned page.
+    """
     try:
         with redirect_stdout(io.StringIO()):  # it prints what it stumbles over
-            raw = _model().predict(page, return_raw=True)
-        return tuple(_group(item) for item in raw)
+            if quarters == 0:
+                return _groups(page)
+            with pymupdf.open() as upright:
+                return _groups(_turned_copy(page, quarters, upright))
     except Exception:  # the model is a network behind much Python: no page may be lost to it
         return None
+
+
+def _groups(page: pymupdf.Page) -> tuple[Group, ...]:
+    return tuple(_group(item) for item in _model().predict(page, return_raw=True))
+
+
+def _turned_copy(page: pymupdf.Page, quarters: int, target: pymupdf.Document) -> pymupdf.Page:
+    width, height = page.cropbox.width, page.cropbox.height
+    if quarters % 2:
+        width, height = height, width
+    copy = target.new_page(width=width, height=height)
+    copy.show_pdf_page(copy.rect, page.parent, page.number, rotate=-90 * quarters % 360)
+    return copy
 
 
 def _group(item: dict[str, Any]) -> Group:

@@ -7,10 +7,15 @@ as they share a gutter, so that a gap between two paragraphs never tears columns
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 Rect = tuple[float, float, float, float]
 
 MIN_GUTTER = 5.0
 """Points of white between two columns."""
+
+MAX_PAUSE = 32.0
+"""Points of white across all columns after which the reader starts again on the left."""
 
 # Boxes of neighbouring lines overlap a little because ascenders and descenders are part of them.
 _SLACK = 0.2
@@ -31,23 +36,19 @@ def _slimmed(rect: Rect) -> Rect:
 def _ordered(items: list[int], rects: list[Rect], rtl: bool) -> list[int]:
     if len(items) < 2:
         return items
-    bands = _bands(items, rects)
-    if len(bands) == 1:
-        columns = _columns(items, rects)
-        if len(columns) == 1:
-            return _stacked(items, rects, rtl)
-        if rtl:
-            columns.reverse()
-        return [item for column in columns for item in _ordered(column, rects, rtl)]
-    sections = _sections(bands, rects)
-    if len(sections) == 1:
-        columns = _columns(items, rects)
-        if len(columns) > 1:
-            if rtl:
-                columns.reverse()
-            return [item for column in columns for item in _ordered(column, rects, rtl)]
-        return [item for band in bands for item in _ordered(band, rects, rtl)]
-    return [item for section in sections for item in _ordered(section, rects, rtl)]
+    sections = _sections(_bands(items, rects), rects)
+    if len(sections) > 1:
+        return [item for bands in sections for item in _ordered([i for band in bands for i in band], rects, rtl)]
+    gutter = _gutter(sections[0], rects)
+    if gutter is None:
+        if len(sections[0]) > 1:
+            return [item for band in sections[0] for item in _ordered(band, rects, rtl)]
+        return _stacked(items, rects, rtl)
+    middle = (gutter[0] + gutter[1]) / 2
+    left = [item for item in items if (rects[item][0] + rects[item][2]) / 2 < middle]
+    right = [item for item in items if (rects[item][0] + rects[item][2]) / 2 >= middle]
+    first, second = (right, left) if rtl else (left, right)
+    return _ordered(first, rects, rtl) + _ordered(second, rects, rtl)
 
 
 def _runs(items: list[int], rects: list[Rect], low: int, high: int, gap: float) -> list[list[int]]:
@@ -67,34 +68,33 @@ def _bands(items: list[int], rects: list[Rect]) -> list[list[int]]:
     return _runs(items, rects, 1, 3, 0.0)
 
 
-def _columns(items: list[int], rects: list[Rect]) -> list[list[int]]:
-    return _runs(items, rects, 0, 2, MIN_GUTTER)
-
-
-def _sections(bands: list[list[int]], rects: list[Rect]) -> list[list[int]]:
+def _sections(bands: list[list[int]], rects: list[Rect]) -> list[list[list[int]]]:
     """Bands joined from top to bottom as long as one gutter runs through all of them."""
-    sections: list[list[int]] = []
-    gutters: list[tuple[float, float]] = []
+    sections: list[list[list[int]]] = []
     for band in bands:
-        if sections:
-            both = _gutters(sections[-1] + band, rects)
-            own = _gutters(band, rects)
-            if both and (gutters or own or len(_columns(sections[-1] + band, rects)) > 1):
-                sections[-1] += band
-                gutters = both
-                continue
-        sections.append(list(band))
-        gutters = _gutters(band, rects)
+        near = sections and min(rects[i][1] for i in band) - max(rects[i][3] for i in sections[-1][-1]) < MAX_PAUSE
+        if near and _gutter([*sections[-1], band], rects) is not None:
+            sections[-1].append(band)
+        else:
+            sections.append([band])
     return sections
 
 
-def _gutters(items: list[int], rects: list[Rect]) -> list[tuple[float, float]]:
-    """Vertical white strips between the columns of some items."""
-    columns = _columns(items, rects)
-    return [
-        (max(rects[i][2] for i in left), min(rects[i][0] for i in right))
-        for left, right in zip(columns, columns[1:], strict=False)
+def _gutter(bands: list[list[int]], rects: list[Rect]) -> tuple[float, float] | None:
+    """The white strip that runs through all bands and parts most of them, None if none parts any."""
+    through = _gaps([item for band in bands for item in band], rects)
+    own = [_gaps(band, rects) for band in bands]
+    scored = [
+        (sum(any(a < high and low < b for a, b in gaps) for gaps in own), high - low, (low, high)) for low, high in through
     ]
+    best = max(scored, default=(0, 0.0, (0.0, 0.0)))
+    return best[2] if best[0] else None
+
+
+def _gaps(items: list[int], rects: list[Rect]) -> list[tuple[float, float]]:
+    """Vertical white strips between the columns of some items."""
+    columns = _runs(items, rects, 0, 2, MIN_GUTTER)
+    return [(max(rects[i][2] for i in left), min(rects[i][0] for i in right)) for left, right in pairwise(columns)]
 
 
 def _stacked(items: list[int], rects: list[Rect], rtl: bool) -> list[int]:

@@ -5,6 +5,7 @@ Knows: rows, hyphens, spaces between scripts, code indentation, links. Does not 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -214,3 +215,27 @@ def listing(lines: Sequence[Line]) -> str:
             text += " " * max(place - len(text), 1 if text else 0) + word.text
         result.append(text)
     return "\n".join(result)
+
+
+# The first language of which one row matches; a row is a sign that no other language of the table shows.
+_LANGUAGES = (
+    ("Python", r"^\s*(?:def \w+\(.*\).*:|from [\w.]+ import |import \w+(?: as \w+)?$|class \w+(?:\(.*\))?:|if __name__)"),
+    ("Java", r"\b(?:public (?:static|class|interface|void)|System\.out\.print|private (?:final |static )?\w+ \w+)"),
+    ("C++", r"#include <(?:iostream|vector|string|map|memory)>|\bstd::|\bcout <<|\btemplate ?<"),
+    ("C", r"^\s*#(?:include|define)\b|\bint main\(|\bprintf\("),
+    ("JavaScript", r"\bfunction\s*\w*\s*\(|\bconsole\.log\(|=> ?\{|\b(?:const|let) \w+ ="),
+    ("Go", r"^\s*(?:package \w+$|func (?:\(.*\) )?\w+\()|:= "),
+    ("Rust", r"\bfn \w+(?:<.*>)?\(|\blet mut |\bimpl\b.*\{"),
+    ("SQL", r"^\s*(?:SELECT\b.*|INSERT INTO |CREATE TABLE |UPDATE \w+ SET )"),
+    ("PHP", r"<\?php"),
+    ("XML", r"<\?xml"),
+    ("HTML", r"<(?:!DOCTYPE html|html|body|div|table)\b"),
+    ("Awk", r"^\s*#!.*awk"),
+    ("Bash", r"^\s*(?:#!.*\b(?:ba)?sh|\$ \w+|sudo |echo |export \w+=)"),
+)
+_SIGNS = tuple((name, re.compile(pattern, re.MULTILINE)) for name, pattern in _LANGUAGES)
+
+
+def language(code: str) -> str | None:
+    """The programming language of a listing where a row of it gives it away."""
+    return next((name for name, sign in _SIGNS if sign.search(code)), None)

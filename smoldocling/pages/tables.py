@@ -89,7 +89,10 @@ def read_grid(
         return None
     slots = _filled(xs, ys, chunks, vertical)
     slots = _joined_by_rulings(slots, xs, ys, horizontal, vertical)
-    return _heads(Grid(tuple(xs), tuple(ys), tuple(slots)), horizontal, fills)
+    grid = _compacted(Grid(tuple(xs), tuple(ys), tuple(slots)))
+    if grid.rows < 2 or grid.columns < 2:
+        return None
+    return _heads(grid, horizontal, fills)
 
 
 def rulings(strokes: Sequence[Rect], rect: Rect) -> tuple[list[Rect], list[Rect]]:
@@ -209,30 +212,34 @@ def _without_empty(inner: Sequence[float], chunks: Sequence[Line], left: float, 
 
 
 def _gutters(chunks: Sequence[Line]) -> list[tuple[float, float]]:
-    """Vertical strips that almost no chunk crosses, each wider than two points."""
+    """Vertical strips with words on both sides in clearly more rows than the rows whose words run across them."""
     rows = _baselines(chunks)
-    events: list[tuple[float, int]] = []
-    for row in rows:
-        for chunk in row:
-            events += [(chunk.x0, 1), (chunk.x1, -1)]
-    events.sort()
-    tolerated = 0 if len(rows) < 5 else max(1, round(0.12 * len(rows)))
-    gutters: list[tuple[float, float]] = []
+    events = sorted([(chunk.x0, 1) for chunk in chunks] + [(chunk.x1, -1) for chunk in chunks])
+    found: list[tuple[float, float]] = []
+    for tolerated in range(1 + (0 if len(rows) < 4 else round(0.34 * len(rows)))):
+        for low, high in _strips(events, tolerated):
+            if any(low < b and a < high for a, b in found):
+                continue
+            crossing = sum(any(c.x0 < low and c.x1 > high for c in row) for row in rows)
+            parted = sum(any(c.x1 <= low + 1 for c in row) and any(c.x0 >= high - 1 for c in row) for row in rows)
+            if parted > 1.5 * crossing:
+                found.append((low, high))
+    return sorted(found)
+
+
+def _strips(events: Sequence[tuple[float, int]], tolerated: int) -> list[tuple[float, float]]:
+    """Stretches wider than two points over which at most so many chunks lie, between stretches with more."""
+    strips: list[tuple[float, float]] = []
     depth, start = 0, None
-    left, right = min(c.x0 for c in chunks), max(c.x1 for c in chunks)
     for x, step in events:
         before, depth = depth, depth + step
         if before > tolerated >= depth:
             start = x
-        elif before <= tolerated < depth and start is not None and x - start > 2 and left < start and x < right:
-            gutters.append((start, x))
+        elif before <= tolerated < depth and start is not None:
+            if x - start > 2:
+                strips.append((start, x))
             start = None
-    # a strip is a gutter only if words stand on both sides of it in at least one row
-    return [
-        g
-        for g in gutters
-        if any(any(c.x1 <= g[0] + 1 for c in row) and any(c.x0 >= g[1] - 1 for c in row) for row in rows)
-    ]
+    return strips
 
 
 def _baselines(chunks: Sequence[Line]) -> list[list[Line]]:
@@ -469,10 +476,31 @@ def _joined_by_rulings(
     return _row_major(owner)
 
 
+def _compacted(grid: Grid) -> Grid:
+    """The grid without columns in which nothing stands but what spans them."""
+    slots, xs = list(grid.slots), list(grid.xs)
+    for column in reversed(range(grid.columns)):
+        here = [slot for slot in slots if slot.column <= column < slot.column + slot.column_span]
+        if any(slot.lines and slot.column_span == 1 for slot in here):
+            continue
+        kept = []
+        for slot in slots:
+            if slot in here and slot.column_span == 1:
+                continue
+            if slot in here:
+                slot.column_span -= 1
+            elif slot.column > column:
+                slot.column -= 1
+            kept.append(slot)
+        slots = kept
+        del xs[column if column else 1]
+    return Grid(tuple(xs), grid.ys, tuple(sorted(slots, key=lambda slot: (slot.row, slot.column))))
+
+
 def _heads(grid: Grid, horizontal: Sequence[Rect], fills: Sequence[Rect]) -> Grid:
     """The grid with its header rows marked and its spanning headings widened."""
     count = _header_rows(grid, horizontal, fills)
-    slots = list(grid.slots)
+    slots = _grouped(grid, count)
     if count > 1:
         slots = _widened(grid, slots, count, horizontal)
     for slot in slots:
@@ -487,6 +515,22 @@ def _heads(grid: Grid, horizontal: Sequence[Rect], fills: Sequence[Rect]) -> Gri
     return replace(grid, slots=tuple(slots))
 
 
+def _grouped(grid: Grid, count: int) -> list[Slot]:
+    """Cells of the first column that stand in the middle of several rows made to span them."""
+    slots = list(grid.slots)
+    owner = {place: slot for slot in slots for place in _places(slot)}
+    for slot in [s for s in slots if s.column == 0 and s.lines and s.row >= count and s.column_span == 1]:
+        above, below = slot.row, slot.row + slot.row_span
+        while above > count and not owner[above - 1, 0].lines and owner[above - 1, 0].column_span == 1:
+            above -= 1
+        while below < grid.rows and not owner[below, 0].lines and owner[below, 0].column_span == 1:
+            below += 1
+        reach = min(slot.row - above, below - slot.row - slot.row_span)
+        if reach and reach == slot.row - above:
+            _claim(owner, Slot(slot.row - reach, 0, slot.row_span + 2 * reach, 1))
+    return _row_major(owner)
+
+
 def _bold(slot: Slot) -> bool:
     return bool(slot.lines) and all(line.bold for line in slot.lines)
 
@@ -498,21 +542,30 @@ def _mostly_plain(slots: Sequence[Slot], count: int) -> bool:
 
 
 def _header_rows(grid: Grid, horizontal: Sequence[Rect], fills: Sequence[Rect]) -> int:
-    """How many leading rows are headings: by a rule under them, by bold type, by shading; at least one."""
-    width = grid.xs[-1] - grid.xs[0]
+    """How many leading rows are headings: by bold type, a rule or shading under them, or because they hold no numbers.
+
+    A table of two columns without any of these is a list of names and values; it has none.
+    """
     limit = min(4, grid.rows - 1)
+    rows = [[s for s in grid.slots if s.row == row and s.lines] for row in range(grid.rows)]
+    by_bold = 0
+    while by_bold < limit and rows[by_bold] and all(map(_bold, rows[by_bold])):
+        by_bold += 1
+    if by_bold and not all(map(_bold, (s for s in grid.slots if s.lines))):
+        return by_bold
+    width = grid.xs[-1] - grid.xs[0]
     ruled = [
         row
         for row in range(1, grid.rows)
         if sum(h[2] - h[0] for h in horizontal if abs((h[1] + h[3]) / 2 - grid.ys[row]) < SNAP + 2) > 0.85 * width
     ]
-    by_bold = 0
-    while by_bold < limit and (row := [s for s in grid.slots if s.row == by_bold and s.lines]) and all(map(_bold, row)):
-        by_bold += 1
-    if 0 < by_bold and not all(_bold(s) for s in grid.slots if s.lines):
-        return by_bold
     if ruled and ruled[0] <= limit and len(ruled) < max(2, 0.5 * (grid.rows - 1)):
         return ruled[0]
+    top, low = grid.ys[0], grid.ys[1]
+    if any(f[1] < (top + low) / 2 < f[3] and f[3] < low + 6 and f[2] - f[0] > 0.5 * width for f in fills):
+        return 1
+    if grid.columns == 2 and not ruled:
+        return 0
     return 1
 
 

@@ -105,8 +105,7 @@ class Reader:
             )
         if self._manner is None:
             self._manner = headings.study(self._document)
-        # the model reads the page as it lies in the file: on a turned page it would see vertical text
-        groups = layout.groups(self._document[index]) if ink.quarters == 0 else None
+        groups = layout.groups(self._document[index], ink.quarters)
         return Reading(assembly.assemble(ink, groups, self._manner, number), "text")
 
 
