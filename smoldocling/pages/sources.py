@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SUFFIXES = frozenset({".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"})
 IMAGE_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP")
 TAKEN = "PDF, PNG, JPEG, TIFF and WebP are taken"
-# The `%PDF-` mark may follow some junk; readers look for it in the first kilobyte (ISO 32000-1, annex H.3, note 13).
+# The `%PDF` mark may follow some junk; readers look for it in the first kilobyte (ISO 32000-1, annex H.3, note 13).
 PDF_MARK_WITHIN = 1024
 # A page photographed at 600 dpi on A2 has 140 million pixels; more is an accident or an attack.
 MAX_PIXELS = 178_956_970
@@ -148,7 +148,7 @@ class Document:
             self._image, self.page_count = source.content, 1
             return
         data = _read(source)
-        if b"%PDF-" in data[:PDF_MARK_WITHIN]:
+        if b"%PDF" in data[:PDF_MARK_WITHIN]:
             self._pdf = self._open_pdf(data, password)
             self.page_count = len(self._pdf)
         else:
