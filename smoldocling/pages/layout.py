@@ -63,11 +63,16 @@ def _groups(page: pymupdf.Page) -> tuple[Group, ...]:
 
 
 def _turned_copy(page: pymupdf.Page, quarters: int, target: pymupdf.Document) -> pymupdf.Page:
-    width, height = page.cropbox.width, page.cropbox.height
-    if quarters % 2:
-        width, height = height, width
-    copy = target.new_page(width=width, height=height)
-    copy.show_pdf_page(copy.rect, page.parent, page.number, rotate=-90 * quarters % 360)
+    rotation = page.rotation
+    page.set_rotation(0)  # show_pdf_page ignores /Rotate for the content but not for the size
+    try:
+        width, height = page.rect.width, page.rect.height
+        if quarters % 2:
+            width, height = height, width
+        copy = target.new_page(width=width, height=height)
+        copy.show_pdf_page(copy.rect, page.parent, page.number, rotate=-90 * quarters % 360)
+    finally:
+        page.set_rotation(rotation)
     return copy
 
 

@@ -214,6 +214,7 @@ def _without_empty(inner: Sequence[float], chunks: Sequence[Line], left: float, 
 def _gutters(chunks: Sequence[Line]) -> list[tuple[float, float]]:
     """Vertical strips with words on both sides in clearly more rows than the rows whose words run across them."""
     rows = _baselines(chunks)
+    size = median(chunk.style.size for chunk in chunks)
     events = sorted([(chunk.x0, 1) for chunk in chunks] + [(chunk.x1, -1) for chunk in chunks])
     found: list[tuple[float, float]] = []
     for tolerated in range(1 + (0 if len(rows) < 4 else round(0.34 * len(rows)))):
@@ -222,7 +223,9 @@ def _gutters(chunks: Sequence[Line]) -> list[tuple[float, float]]:
                 continue
             crossing = sum(any(c.x0 < low and c.x1 > high for c in row) for row in rows)
             parted = sum(any(c.x1 <= low + 1 for c in row) and any(c.x0 >= high - 1 for c in row) for row in rows)
-            if parted > 1.5 * crossing:
+            # the more rows run across a strip, the wider it must be: words can stand apart by chance
+            least = 2.0 if crossing <= max(1, 0.12 * len(rows)) else 1.5 * size
+            if parted > 1.5 * crossing and high - low > least:
                 found.append((low, high))
     return sorted(found)
 
