@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -231,10 +232,10 @@ def test_doctor_sees_what_is_cached(made: Path, cache: Path) -> None:
     ]
 
 
-def find_elsewhere(model: str, home: Path, **environment: str) -> tuple[str, float]:
+def find_elsewhere(model: str, home: Path, *, first: str = "", **environment: str) -> tuple[str, float]:
     """Look for a model in a process of its own, since the hub's settings are read once: what came out, and seconds."""
     program = (
-        "import sys, time\n"
+        f"import socket, sys, time\n{first}\n"
         "from smoldocling import checkpoint, errors\n"
         "started = time.perf_counter()\n"
         "try: print('found', checkpoint.find(sys.argv[1]).revision)\n"
@@ -274,6 +275,20 @@ def test_a_hub_that_never_answers_costs_three_seconds(tmp_path: Path) -> None:
         message, seconds = find_elsewhere("smoldocling", tmp_path, HF_ENDPOINT=endpoint)
     assert f"{endpoint} did not answer within 3 seconds" in message
     assert 2.5 < seconds < 5
+
+
+def test_a_name_server_that_never_answers_costs_three_seconds_too(tmp_path: Path) -> None:
+    """Looking up a name has no timeout of its own; on closed networks it takes half a minute. Leaving must not wait."""
+    started = time.perf_counter()
+    message, seconds = find_elsewhere(
+        "smoldocling",
+        tmp_path,
+        first="socket.getaddrinfo = lambda *_, **__: time.sleep(20)",
+        HF_ENDPOINT="http://hub.invalid",
+    )
+    assert "http://hub.invalid did not answer within 3 seconds" in message
+    assert 2.5 < seconds < 5
+    assert time.perf_counter() - started < 15
 
 
 @dataclass

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from tiny import Style, make_checkpoint
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText, AutoProcessor, Idefics3ForConditionalGeneration
 
 from smoldocling import checkpoint
 from smoldocling.checkpoint import Checkpoint
@@ -52,6 +53,28 @@ def request_for(found: Checkpoint, number: int, max_new_tokens: int = NEW_TOKENS
 
 def engine_for(found: Checkpoint, batch_size: int = len(PAGES)) -> Reference:
     return Reference(found, device="cpu", dtype="float32", batch_size=batch_size)
+
+
+@contextmanager
+def count_steps() -> Iterator[list[int]]:
+    """How many times the network was run, whoever ran it."""
+    steps = [0]
+
+    def count(module: torch.nn.Module, *_: object) -> None:
+        steps[0] += isinstance(module, Idefics3ForConditionalGeneration)
+
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(count)
+    yield steps
+    hook.remove()
+
+
+def write_one(found: Checkpoint) -> tuple[str, Generation]:
+    """The text of one page's answer; no step may be spent on it after it has ended."""
+    engine = engine_for(found)
+    with count_steps() as steps:
+        (answer,) = engine.run([request_for(found, 0)])
+    assert steps == [answer.steps]
+    return Vocab(found).decode(answer.ids), answer
 
 
 def by_key(answers: Iterator[Generation]) -> dict[int, Generation]:
@@ -167,8 +190,8 @@ def test_an_answer_ends_with_the_closing_tag(tmp_path: Path) -> None:
     """`</doctag>` belongs to the text; what the model would write after it does not."""
     script = "<doctag><text><loc_50><loc_60><loc_450><loc_90>Hello</text></doctag> world"
     found = checkpoint.find(str(make_checkpoint(tmp_path, script=script, single_locs=True)))
-    (answer,) = engine_for(found).run([request_for(found, 0)])
-    assert Vocab(found).decode(answer.ids) == script.removesuffix(" world")
+    text, answer = write_one(found)
+    assert text == script.removesuffix(" world")
     assert (answer.finish, answer.steps) == ("stop", len(answer.ids))
 
 
@@ -177,16 +200,16 @@ def test_a_closing_tag_of_several_ids_ends_an_answer_too(tmp_path: Path) -> None
     script = "Hello</doctag> wr"
     found = checkpoint.find(str(make_checkpoint(tmp_path, script=script, tags=False)))
     assert len(Vocab(found).closer_ids) > 1
-    (answer,) = engine_for(found).run([request_for(found, 0)])
-    assert Vocab(found).decode(answer.ids) == "Hello</doctag>"
+    text, answer = write_one(found)
+    assert text == "Hello</doctag>"
     assert (answer.finish, answer.steps) == ("stop", len(answer.ids))
 
 
 def test_without_a_closing_tag_the_stop_id_ends_an_answer(tmp_path: Path) -> None:
     """It costs a step and is not part of the answer."""
     found = checkpoint.find(str(make_checkpoint(tmp_path, style="granite", script="<text>Hello world</text>")))
-    (answer,) = engine_for(found).run([request_for(found, 0)])
-    assert Vocab(found).decode(answer.ids) == "<text>Hello world</text>"
+    text, answer = write_one(found)
+    assert text == "<text>Hello world</text>"
     assert (answer.finish, answer.steps) == ("stop", len(answer.ids) + 1)
 
 
