@@ -152,7 +152,7 @@ class State:
         if spot.phase == "blank":
             return frozenset()
         rule = KINDS[spot.kind]
-        found = {TEXT} if rule.text in ("own", "child") else {SPACE}
+        found = {TEXT if rule.text == "own" else SPACE}
         if spot.phase == "head":
             found.add(LOC)
             found |= {CLASS if rule.label == "class" else LANGUAGE} if rule.label else set()

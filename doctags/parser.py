@@ -132,8 +132,7 @@ class Parser:
             level = ref = None
             if tag.number is not None:
                 level, ref = (tag.number, None) if kind == "section_header" else (None, tag.number)
-            place.children.append(Element(kind, text, boxes, level, None, ref, (), (), (), (start, end)))
-            place.tail = False
+            place.add(Element(kind, text, boxes, level, None, ref, (), (), (), (start, end)))
             return True
         inner = Place(kind, name, tag.number, start)
         inner.boxes += boxes
@@ -309,8 +308,7 @@ class Parser:
             self._growth.report("misplaced", token.start, token.end, token.text, "left out")
             return
         self._growth.settle()
-        place.children.append(Element("link", ref=tag.number, span=(token.start, token.end)))
-        place.tail = False
+        place.add(Element("link", ref=tag.number, span=(token.start, token.end)))
 
     # --- tables ---
 

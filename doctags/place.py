@@ -28,9 +28,10 @@ class Place:
         "row",
         "rows",
         "rule",
+        "said",
         "start",
         "tail",
-        "text",
+        "tail_start",
     )
 
     def __init__(self, kind: str, name: str, number: int | None, start: int, *, implied: bool = False) -> None:
@@ -40,18 +41,31 @@ class Place:
         self.number = number
         self.start = start
         self.implied = implied  # no tag opened it, so none need close it
-        self.text = ""
+        self.said: list[str] = []  # its own text
         self.label: str | None = None
         self.boxes: list[Box] = []
         self.children: list[Element] = []
-        self.tail = False  # the last child is text that stood here without tags
+        self.tail: list[str] = []  # text behind the last child, a child to be
+        self.tail_start = 0
         self.rows: list[list[Slot]] = []
         self.row: list[Slot] = []
 
     @property
     def untouched(self) -> bool:
         """Nothing but boxes so far: a label may still come."""
-        return not (self.text or self.children or self.label or self.rows or self.row)
+        return not (self.said or self.children or self.tail or self.label or self.rows or self.row)
+
+    def add(self, child: Element) -> None:
+        """A child is complete."""
+        if self.tail:
+            self.end_tail()
+        self.children.append(child)
+
+    def end_tail(self) -> None:
+        """Make the text behind the last child a child of its own."""
+        text = "".join(self.tail)
+        self.tail = []
+        self.children.append(Element("text", text, span=(self.tail_start, self.tail_start + len(text))))
 
 
 class Growth:
@@ -77,14 +91,14 @@ class Growth:
     def say(self, text: str, start: int) -> None:
         """Text that stands in the innermost place."""
         if not self.run:
-            if not self.open[-1].rule.keeps and not text.strip(LAYOUT):
+            if self.open[-1].rule.text != "own" and not text.strip(LAYOUT):
                 return
             self.run_start = start
         self.run.append(text)
 
     def blank(self) -> bool:
         """Since the last tag there was nothing but layout."""
-        return not "".join(self.run).strip(LAYOUT)
+        return not any(piece.strip(LAYOUT) for piece in self.run)
 
     def settle(self, *, closing: bool = False) -> None:
         """Another tag comes. Give the text before it to whom it belongs, and drop an incomplete box.
@@ -100,29 +114,24 @@ class Growth:
         self.run.clear()
         place = self.open[-1]
         mode = place.rule.text
-        if not text.strip(LAYOUT):
-            if closing and mode == "own" and not place.text and not place.children:
-                place.text = text
-        elif mode == "own" and not place.children:
-            place.text += text
-        elif mode in ("own", "child"):
-            self._add_tail(place, text)
+        if mode != "own":
+            if text.strip(LAYOUT):
+                self._adopt(place, text, mode)
+        elif not text.strip(LAYOUT):
+            if closing and not place.said and not place.children:
+                place.said.append(text)
+        elif not place.children:
+            place.said.append(text)
         else:
-            self._adopt(place, text, mode)
-
-    def _add_tail(self, place: Place, text: str) -> None:
-        start, end = self.run_start, self.run_start + len(text)
-        if place.tail:
-            last = place.children.pop()
-            text, start = last.text + text, last.span[0] if last.span else start
-        place.children.append(Element("text", text, span=(start, end)))
-        place.tail = True
+            if not place.tail:
+                place.tail_start = self.run_start
+            place.tail.append(text)
 
     def _adopt(self, place: Place, text: str, kind: str) -> None:
         start = self.run_start + len(text) - len(text.lstrip(LAYOUT))
         text = text.strip(LAYOUT)
         self.report("stray_text", start, start + len(text), place.kind, kind)
-        place.children.append(Element(kind, text, span=(start, start + len(text))))
+        place.add(Element(kind, text, span=(start, start + len(text))))
 
     # --- places ---
 
@@ -143,10 +152,12 @@ class Growth:
     def close_top(self, end: int) -> None:
         """Close the innermost place and give what it holds to the one around it."""
         place = self.open[-1]
+        if place.tail:
+            place.end_tail()
         if place.kind == "cell":
             self.open.pop()
             box = place.boxes[0] if place.boxes else None
-            slot = Slot(place.name, place.text, box, tuple(place.children), place.start, end)
+            slot = Slot(place.name, "".join(place.said), box, tuple(place.children), place.start, end)
             self.add_slot(self.open[-1], slot)
             return
         if place.row:
@@ -154,13 +165,12 @@ class Growth:
             self.end_row(place)
         element = self._element(place, end)
         self.open.pop()
-        self.open[-1].children.append(element)
-        self.open[-1].tail = False
+        self.open[-1].add(element)
 
     def _element(self, place: Place, end: int) -> Element:
         return Element(
             place.kind,
-            place.text,
+            "".join(place.said),
             tuple(place.boxes),
             place.number if place.kind == "section_header" else None,
             place.label,

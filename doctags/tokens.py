@@ -15,7 +15,7 @@ from typing import Literal
 from doctags.tree import GRID
 
 Role = Literal["open", "close", "cell", "row", "loc", "class", "language", "link", "page", "root", "unroot", "frame"]
-TextMode = Literal["own", "child", "text", "list_item"]
+TextMode = Literal["own", "text", "list_item", "caption"]
 LabelMode = Literal["class", "language", ""]
 DialectName = Literal["granite", "smoldocling"]
 
@@ -26,8 +26,7 @@ class Kind:
 
     name    as in the tree
     text    where characters directly inside it go. "own": to the element itself (behind a child: to a child of kind
-            "text"); "child": to a child of kind "text", written bare; any other: to a child of that kind, written with
-            its tags
+            "text"); any other: they should not be there, and go to a child of that kind
     family  a closing tag of the same family closes it where none of its own comes
     cells   may hold <fcel>, <nl> and so on directly
     label   what may stand between its boxes and its content
@@ -42,11 +41,6 @@ class Kind:
     label: LabelMode = ""
     lines: bool = False
     smoldocling: bool = True
-
-    @property
-    def keeps(self) -> bool:
-        """White space in it may be text."""
-        return self.text in ("own", "child")
 
 
 # fmt: off
@@ -70,10 +64,10 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     Kind("unordered_list",      "list_item", family="list", lines=True),
     Kind("list_item"),
     Kind("inline",              "text", lines=True, smoldocling=False),
-    Kind("otsl",                "child", family="table", cells=True),
-    Kind("document_index",      "child", family="table", cells=True),
-    Kind("picture",             "child", family="picture", cells=True, label="class"),
-    Kind("chart",               "child", family="picture", cells=True, label="class"),
+    Kind("otsl",                "caption", family="table", cells=True),
+    Kind("document_index",      "caption", family="table", cells=True),
+    Kind("picture",             "caption", family="picture", cells=True, label="class"),
+    Kind("chart",               "caption", family="picture", cells=True, label="class"),
     Kind("key_value_region",    "text"),
     Kind("key",                 family="entry"),
     Kind("value",               family="entry"),

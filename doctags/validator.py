@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from doctags.grammar import CHILDREN
 from doctags.parser import parse
 from doctags.problems import Lines
-from doctags.tokens import PLACES
+from doctags.tokens import KINDS, PLACES
 from doctags.tree import GRID, Box, Cell, Document, Element, Page, Problem
 
 FLOATS = ("otsl", "document_index", "picture", "chart", "code", "formula", "key_value_region", "form")
@@ -90,7 +90,7 @@ def _element(host: str, element: Element) -> Iterator[Found]:
 
 def _is_tail(host: str, element: Element) -> bool:
     """Text behind a child, which stands there without tags."""
-    return element.kind == "text" and host not in ("page", "ordered_list", "unordered_list")
+    return element.kind == "text" and KINDS[host].text == "own"
 
 
 def _box(element: Element, box: Box) -> Iterator[Found]:
@@ -175,10 +175,7 @@ def _content(element: Element) -> tuple[object, ...] | None:
 
 def _loops(elements: Sequence[Element]) -> Iterator[Found]:
     """Blocks of up to LONGEST_LOOP elements that follow themselves. Boxes do not count: a loop may walk down a page."""
-    keys = [
-        (element.kind, element.text) if element.text.strip() else (element.kind, at)
-        for at, element in enumerate(elements)
-    ]
+    keys = [_content(element) or at for at, element in enumerate(elements)]
     done = 0
     for period in range(1, LONGEST_LOOP + 1):
         run = 0

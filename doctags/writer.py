@@ -115,9 +115,7 @@ class _Pen:
 def _takes_bare(host: str, mode: str, first: bool) -> bool:
     """Text without tags can stand in such a place and be read as a child (or, where no child of that kind may stand, as
     the place's own text)."""
-    if mode == "own":
-        return not first or "text" not in CHILDREN[host]
-    return mode == "child"
+    return mode == "own" and (not first or "text" not in CHILDREN[host])
 
 
 def _plain(element: Element) -> bool:
@@ -159,7 +157,7 @@ def _inside(element: Element) -> list[Element]:
     rule = KINDS[element.kind]
     inner: list[Element] = []
     if element.text and rule.text != "own":
-        inner.append(Element("list_item" if rule.text == "list_item" else "text", element.text))
+        inner.append(Element(rule.text, element.text))
     if element.cells and not rule.cells:
         inner.append(Element("otsl", cells=element.cells))
     return [*inner, *element.children]

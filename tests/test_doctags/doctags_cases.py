@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import hypothesis.strategies as st
 
+import doctags
 from doctags import Box, Cell, Document, Element
 from doctags.grammar import CLASS, CLASS_TAGS, LANGUAGE, LOC, SPACE, START, TEXT, State
+from doctags.lexer import tokens
 from doctags.tokens import GUARD, LANGUAGES, LAYOUT, PREFIX, TAGS
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -66,13 +69,20 @@ def _text(text: str) -> str:
 
 
 def texts(document: Document) -> Iterator[str]:
-    """Every text in a tree."""
-    waiting = [element for page in document.pages for element in page.elements]
-    for element in waiting:
-        yield element.text
-        yield from (cell.text for cell in element.cells)
-        waiting += element.children
-        waiting += [child for cell in element.cells for child in cell.children]
+    """Every text in a tree, in reading order."""
+    for page in document.pages:
+        for element in page.elements:
+            yield from _texts(element)
+
+
+def _texts(element: Element) -> Iterator[str]:
+    yield element.text
+    for cell in element.cells:
+        yield cell.text
+        for child in cell.children:
+            yield from _texts(child)
+    for child in element.children:
+        yield from _texts(child)
 
 
 def _words(text: str) -> list[str]:
@@ -149,3 +159,60 @@ def spelling(chance: random.Random, state: State, terminal: str) -> str:
 def visible(text: str) -> str:
     """The characters that are not layout."""
     return "".join(character for character in text if character not in LAYOUT)
+
+
+def real_outputs(shared: Path) -> list[str]:
+    """What models and docling wrote, where it is at hand."""
+    return [path.read_text(encoding="utf-8") for path in sorted(shared.glob("do*/*.dt"))]
+
+
+def damaged(chance: random.Random, originals: list[str], longest: int = 2_000) -> str:
+    """A stretch of an original after one to twelve accidents."""
+    original = chance.choice(originals)
+    begin = chance.randrange(max(len(original) - longest, 1))
+    text = original[begin : begin + longest] if chance.random() < 0.8 else original[:longest]
+    for _ in range(chance.randint(1, 12)):
+        text = _accident(chance, text, originals)
+    return text
+
+
+def _accident(chance: random.Random, text: str, originals: list[str]) -> str:
+    at = chance.randint(0, len(text))
+    to = min(len(text), at + chance.choice([1, 2, 8, 30, 200]))
+    match chance.randrange(8):
+        case 0:
+            return text[:at] + text[to:]
+        case 1:
+            return text[:to] + text[at:]
+        case 2:
+            return text[:at] + chance.choice(FRAGMENTS) + text[at:]
+        case 3:
+            return text[:at] + chance.choice(FRAGMENTS) + text[to:]
+        case 4:
+            other = chance.choice(originals)
+            start = chance.randint(0, len(other))
+            return text[:at] + other[start : start + 100] + text[to:]
+        case 5:
+            return text[at:to] + text[:at] + text[to:]
+        case 6:
+            return text.replace(chance.choice(FRAGMENTS), chance.choice(FRAGMENTS), 1)
+        case _:
+            return text[:at] + chr(chance.choice([0, 10, 60, 62, 47, 0x2060, chance.randrange(0x11_0000)])) + text[at:]
+
+
+def survives(chance: random.Random, text: str) -> bool:
+    """All laws at once for one text."""
+    tree = doctags.parse(text)
+    parser = doctags.Parser()
+    for chunk in chunks(text, [chance.randrange(len(text) + 1) for _ in range(chance.randint(0, 40))]):
+        parser.feed(chunk)
+    streamed = parser.close()
+    canonical = doctags.write(tree, pretty=chance.random() < 0.5)
+    doctags.validate(text)
+    said = Counter(visible("".join(token.text for token in tokens(text) if token.tag is None).replace(PREFIX, "")))
+    return (
+        repr(streamed) == repr(tree)
+        and doctags.parse(canonical) == tree
+        and START.follow(canonical).complete
+        and not said - Counter("".join(texts(tree)))
+    )

@@ -19,7 +19,7 @@ any_text = ragged_texts | st.text()
 
 
 @given(any_text)
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_no_text_is_too_broken(text: str) -> None:
     """Reading, checking and writing are total: a model may write anything."""
     tree = doctags.parse(text)
@@ -29,7 +29,7 @@ def test_no_text_is_too_broken(text: str) -> None:
 
 
 @given(any_text)
-@settings(max_examples=400)
+@settings(max_examples=200)
 @example("<text>x <y and z</text>")
 @example("<otsl><fcel>p<0.05 and r>0.3<nl>")
 @example("words<sect")
@@ -45,7 +45,7 @@ def test_no_character_is_lost_and_none_is_invented(text: str) -> None:
 
 
 @given(any_text, st.booleans())
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_what_is_written_reads_as_what_was_written(text: str, pretty: bool) -> None:
     """The round trip: trees survive in both layouts, and the canonical form is a fixed point."""
     tree = doctags.parse(text)
@@ -56,7 +56,7 @@ def test_what_is_written_reads_as_what_was_written(text: str, pretty: bool) -> N
 
 
 @given(any_text, st.booleans())
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_what_is_written_obeys_the_grammar(text: str, pretty: bool) -> None:
     """Mended is mended: the canonical form of the worst text is DocTags without an error."""
     canonical = doctags.write(doctags.parse(text), pretty=pretty)
@@ -65,7 +65,7 @@ def test_what_is_written_obeys_the_grammar(text: str, pretty: bool) -> None:
 
 
 @given(any_text, cuts)
-@settings(max_examples=600)
+@settings(max_examples=300)
 def test_parsing_in_pieces_changes_nothing(text: str, at: list[int]) -> None:
     """The engine streams; neither tree nor spans nor problems may depend on where the chunks fell. Since whole elements
     in one chunk take a shorter way through the parser, this proves that both ways lead to the same."""
@@ -107,7 +107,7 @@ def test_an_element_is_there_as_soon_as_it_is_closed() -> None:
 
 
 @given(st.randoms(use_true_random=False), st.integers(0, 150))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_walk_over_what_is_allowed_validates(chance: random.Random, steps: int) -> None:
     """The constrained decoder goes such walks: parser and validator must find no error in what it writes."""
     written, state = walk(chance, steps)
@@ -117,7 +117,7 @@ def test_any_walk_over_what_is_allowed_validates(chance: random.Random, steps: i
 
 
 @given(st.randoms(use_true_random=False), st.integers(0, 150))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_closers_complete_a_document_from_anywhere(chance: random.Random, steps: int) -> None:
     """A page that is cut off can always be finished."""
     _, state = walk(chance, steps)
@@ -128,7 +128,7 @@ def test_closers_complete_a_document_from_anywhere(chance: random.Random, steps:
 
 
 @given(ragged_texts | st.text(alphabet=f"<>/{GUARD}lockextunsa_1"), st.sampled_from(["", "class", "language"]))
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_guarded_text_is_text(text: str, label: str) -> None:
     """DocTags has no escapes; the guard makes any text safe, and reading takes it away again."""
     found = list(tokens(guarded(text, label)))
@@ -166,7 +166,7 @@ elements = st.recursive(
 
 
 @given(st.lists(elements, max_size=4), st.booleans(), st.sampled_from(["granite", "smoldocling"]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_any_tree_is_written_as_valid_doctags_with_all_its_text(
     inner: list[Element], pretty: bool, dialect: doctags.DialectName
 ) -> None:
@@ -207,7 +207,7 @@ slots = st.lists(
 
 
 @given(slots)
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_every_slot_of_a_grid_belongs_to_exactly_one_cell(names: list[list[str]]) -> None:
     """Whatever the rows are, converters get a rectangle without holes; and the rows that spell it give it again."""
     found = grid([[Slot(name) for name in row] for row in names], lambda *_: None)
