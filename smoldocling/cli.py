@@ -208,7 +208,9 @@ class _Run:
             shown.line(f"{result.name}: {unwritten}")
         elif outputs:
             count = "1 page" if len(result.pages) == 1 else f"{len(result.pages)} pages"
-            shown.line(f"{result.name}: {count} -> {', '.join([str(outputs[0]), *(path.suffix for path in outputs[1:])])}")
+            shown.line(
+                f"{result.name}: {count} -> {', '.join([str(outputs[0]), *(path.suffix for path in outputs[1:])])}"
+            )
         self.pages += len(result.pages)
         self.failed_pages += sum(page.status in ("failed", "truncated", "repeated") for page in result.pages)
         self.failed_documents += bool(result.error or result.warnings or unwritten)

@@ -72,7 +72,7 @@ def _write_pictures(result: Result, target: Path) -> Pictures:
     folder = target.with_name(target.name + "_artifacts")
     for (number, n), crop in result.crops().items():
         path = folder / f"page-{number:04d}-picture-{n + 1:02d}.png"
-        put(path, crop.png)
+        put(path, crop.data)
         pictures[number, n] = crop.at(f"{quote(folder.name)}/{path.name}")
     return pictures
 

@@ -115,6 +115,7 @@ class Converter:
         pages: str | Iterable[int] | None = None,
         password: sources.Password = None,
         pictures: bool = True,
+        page_images: bool = False,
     ) -> None:
         """Find and load the checkpoint that `engine` needs.
 
@@ -123,6 +124,7 @@ class Converter:
         splits    image tiles along a page's long side, 1..6
         password  for locked PDFs, or a function from the document's name to one
         pictures  cut figures out of their pages; they go into HTML and JSON
+        page_images  keep an image of every page, as a report wants it
 
         Raises UnusableOption, NoCheckpoint, UnusableCheckpoint.
         """
@@ -137,6 +139,7 @@ class Converter:
         self._selection = selection.parse(pages)
         self._password = password
         self._pictures = pictures
+        self._page_images = page_images
         self.without_model: str | None = None
         """Why pages are read from their text layer although a model was asked for; None where one is used."""
         self._model: _Model | None = None
@@ -284,6 +287,8 @@ class Converter:
 
     def _settle(self, asked: _Asked, page: PageResult) -> _Done:
         """Count the page as done."""
+        if self._page_images:
+            page = replace(page, image=crops.whole(asked.page))
         asked.job.finish(page)
         return asked.job, page
 

@@ -26,9 +26,10 @@ INCOMPLETE: frozenset[Status] = frozenset({"truncated", "repeated", "failed"})
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """A figure cut out of its page, as PNG."""
+    """A page or a piece of one as an image file; `mime` is image/png or image/webp."""
 
-    png: bytes = field(repr=False)
+    data: bytes = field(repr=False)
+    mime: str
     width_px: int
     height_px: int
     dpi: float
@@ -40,7 +41,7 @@ class Crop:
     @property
     def data_uri(self) -> str:
         """The picture itself as an address."""
-        return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
+        return f"data:{self.mime};base64,{base64.b64encode(self.data).decode('ascii')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class PageResult:
     tokens    ids that the model wrote; `steps` decoder steps it took
     seconds   wall time of this page's own work; pages of a batch share theirs
     pictures  figures by their place among the page's pictures, see converters.picture_elements
+    image     the whole page, where page_images was asked for
     """
 
     source: str
@@ -71,6 +73,7 @@ class PageResult:
     steps: int = 0
     seconds: float = 0.0
     pictures: Mapping[int, Crop] = field(default_factory=dict)
+    image: Crop | None = None
 
     @property
     def doctags(self) -> str:
