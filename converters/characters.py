@@ -20,6 +20,8 @@ _LINE_END = re.compile("\r\n?|[\x85\u2028\u2029]")
 _LINE_BREAK = re.compile(r"[^\S\n]*\n\s*")
 _SPACES = re.compile(r"[^\S\n]+")
 _COMPOUND = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)+")
+# A line end inside a sentence is where the page was too narrow; any other is the author's.
+_WRAP = re.compile(r"(?<=[^\W_,;]|[,;])\n(?=([^\W\d_]))")
 _BROKEN_WORD = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)-\n([^\W\d_]+)")
 
 
@@ -60,10 +62,10 @@ def is_broken(text: str) -> bool:
 
 
 def mend(text: str, known: frozenset[str]) -> str:
-    """Words broken at a line end are whole again; a hyphen stays where `known` has the word with it.
+    """Words and sentences broken at a line end are whole again; a hyphen stays where `known` has the word with it.
 
-    >>> mend("infor-\\nmation of a well-\\nknown kind", frozenset({"well-known"}))
-    'information of a well-known kind'
+    >>> mend("infor-\\nmation of a well-\\nknown\\nkind\\nBy A. Smith", frozenset({"well-known"}))
+    'information of a well-known kind\\nBy A. Smith'
     """
 
     def whole(match: re.Match[str]) -> str:
@@ -72,4 +74,5 @@ def mend(text: str, known: frozenset[str]) -> str:
             return f"{left}-{right}"
         return left + right
 
-    return _BROKEN_WORD.sub(whole, text)
+    text = _BROKEN_WORD.sub(whole, text)
+    return _WRAP.sub(lambda match: " " if match.group(1).islower() else "\n", text)

@@ -141,7 +141,7 @@ class _Writer:
             elif run.kind == "formula":
                 self._math(parent, run)
             elif run.href is not None:
-                etree.SubElement(parent, "a", href=run.href).text = run.text
+                _say(etree.SubElement(parent, "a", href=run.href), run.text)
             else:
                 _say(parent, run.text)
 
@@ -303,11 +303,14 @@ def _classed(parent: etree._Element, tag: str, name: str | None) -> etree._Eleme
 
 
 def _say(parent: etree._Element, text: str) -> None:
-    """Append text after whatever the element holds."""
-    if len(parent):
-        parent[-1].tail = (parent[-1].tail or "") + text
-    else:
-        parent.text = (parent.text or "") + text
+    """Append text after whatever the element holds; a line end is a line break."""
+    for number, line in enumerate(text.split("\n")):
+        if number:
+            etree.SubElement(parent, "br")
+        if len(parent):
+            parent[-1].tail = (parent[-1].tail or "") + line
+        else:
+            parent.text = (parent.text or "") + line
 
 
 def _direction(text: str) -> str | None:

@@ -23,6 +23,7 @@ from docling_core.types.doc import (  # type: ignore[attr-defined]  # docling-co
     GraphData,
     GraphLink,
     GraphLinkLabel,
+    GroupLabel,
     ImageRef,
     MoleculeMetaField,
     NodeItem,
@@ -57,12 +58,13 @@ from converters.blocks import (
     Source,
     Table,
 )
-from converters.characters import clean_line
+from converters.characters import clean_line, legal
 from converters.fields import PARTS, links_of
 from converters.latex import bare
 from converters.outline import outline
 from converters.pictures import Picture
 from converters.text import slot_text
+from doctags.tokens import CLASSES
 from doctags.tree import GRID, Box, Document, Element, Page
 
 _LABELS = {
@@ -82,6 +84,8 @@ _CLASSES = {
     "vbar_categorical": "bar_chart",
     "hbar_categorical": "bar_chart",
 }
+# docling-core's DocTags writer knows these and raises at any other.
+_KNOWN_CLASSES = frozenset(CLASSES) - _CLASSES.keys()
 _LANGUAGES = {label.value: label for label in CodeLanguageLabel}
 
 
@@ -152,8 +156,8 @@ class _Builder:
 
     def _bbox(self, box: Box, page: int) -> BoundingBox:
         width, height = self._sizes[page]
-        left, right = sorted((box.x0 * width / GRID, box.x1 * width / GRID))
-        top, bottom = sorted((box.y0 * height / GRID, box.y1 * height / GRID))
+        left, right = sorted(min(max(x, 0), GRID) * width / GRID for x in (box.x0, box.x1))
+        top, bottom = sorted(min(max(y, 0), GRID) * height / GRID for y in (box.y0, box.y1))
         return BoundingBox(l=left, t=top, r=right, b=bottom, coord_origin=CoordOrigin.TOPLEFT)
 
     def _provs(self, sources: Sequence[Source]) -> list[ProvenanceItem]:
@@ -280,7 +284,7 @@ class _Builder:
         self.blocks(block.blocks, picture)
 
     def _meta(self, block: Figure) -> PictureMeta | None:
-        label = _CLASSES.get(block.label or "", block.label)
+        label = _class_name(block)
         chart = None
         if block.grid is not None and block.grid.slots:
             cells = [self._cell(slot, block.grid, block.sources) for slot in block.grid.slots]
@@ -306,23 +310,56 @@ class _Builder:
         self._captions(block.captions, parent)
 
     def _fields(self, block: Fields, parent: NodeItem | None) -> None:
+        """Keys and values are texts, which every exporter shows, and a graph, which says what belongs where."""
         source = block.sources[0]
         parts = [child for child in source.element.children if child.kind in PARTS]
-        cells = [self._graph_cell(index, part, source.page) for index, part in enumerate(parts)]
+        names = _cell_names(parts)
+        group = self.document.add_group(label=GroupLabel.KEY_VALUE_AREA, name="key_value_region", parent=parent)
+        cells = [self._graph_cell(name, part, source.page, group) for name, part in zip(names, parts, strict=True)]
         links = [
-            GraphLink(label=GraphLinkLabel.TO_VALUE, source_cell_id=start, target_cell_id=end)
+            GraphLink(label=GraphLinkLabel.TO_VALUE, source_cell_id=names[start], target_cell_id=names[end])
             for start, end in links_of(parts)
         ]
         item = self.document.add_key_values(graph=GraphData(cells=cells, links=links), parent=parent)
-        item.prov.extend(self._provs(block.sources))
+        item.prov.extend(self._provs(block.sources) or self._around(parts, source.page))
 
-    def _graph_cell(self, index: int, part: Element, page: int) -> GraphCell:
+    def _around(self, parts: Sequence[Element], page: int) -> list[ProvenanceItem]:
+        """The place of a region without a box: docling-core looks for its page there."""
+        boxes = [self._bbox(box, page) for part in parts for box in part.boxes]
+        if not boxes:
+            return []
+        return [ProvenanceItem(page_no=page, bbox=BoundingBox.enclosing_bbox(boxes), charspan=(0, 0))]
+
+    def _graph_cell(self, name: int, part: Element, page: int, group: NodeItem) -> GraphCell:
         text = clean_line(part.text)
-        prov = None
-        if part.box is not None:
-            prov = ProvenanceItem(page_no=page, bbox=self._bbox(part.box, page), charspan=(0, len(text)))
-        label = GraphCellLabel.KEY if part.kind == "key" else GraphCellLabel.VALUE
-        return GraphCell(label=label, cell_id=index, text=text, orig=text, prov=prov)
+        provs = self._provs((Source(page, part, 0, len(text)),))
+        item = None
+        if text:
+            item = self.document.add_text(label=DocItemLabel.TEXT, text=text, orig=legal(part.text), parent=group)
+            item.prov.extend(provs)
+        return GraphCell(
+            label=GraphCellLabel.KEY if part.kind == "key" else GraphCellLabel.VALUE,
+            cell_id=name,
+            text=text,
+            orig=legal(part.text),
+            prov=provs[0] if provs else None,
+            item_ref=item.get_ref() if item is not None else None,
+        )
+
+
+def _cell_names(parts: Sequence[Element]) -> list[int]:
+    """The numbers of the parts as their tags have them, or counted where two have the same."""
+    refs = [part.ref for part in parts if part.ref is not None]
+    return refs if len(set(refs)) == len(parts) else list(range(len(parts)))
+
+
+def _class_name(block: Figure) -> str | None:
+    """The class by docling's names; a chart of no class is one, a class that docling does not know is "other"."""
+    label = block.label
+    if label is None:
+        return "chart" if block.sources and block.sources[0].element.kind == "chart" else None
+    label = _CLASSES.get(label, label)
+    return label if label in _KNOWN_CLASSES else "other"
 
 
 def _is_tick_box(item: Item) -> bool:
@@ -346,7 +383,8 @@ def _only_link(runs: Runs) -> AnyUrl | None:
 
 def _orig(sources: Sequence[Source], text: str) -> str:
     """What the source wrote before it was cleaned, where that is all there is to it."""
-    return sources[0].element.text if len(sources) == 1 and sources[0].element.text.strip() else text
+    written = legal(sources[0].element.text) if len(sources) == 1 else ""
+    return written if written.strip() else text
 
 
 def _language(label: str | None) -> CodeLanguageLabel:

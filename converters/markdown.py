@@ -100,8 +100,8 @@ def _block(block: Block) -> str:
 
 
 def inline(runs: Runs, *, place: str = "paragraph") -> str:
-    """A paragraph, heading or cell."""
-    return escape([piece for run in runs for piece in _pieces(run)], place=place)
+    """A paragraph, heading or cell. Two spaces before a line end keep it."""
+    return escape([piece for run in runs for piece in _pieces(run)], place=place).replace("\n", "  \n")
 
 
 def _pieces(run: Run) -> list[Piece]:
@@ -158,7 +158,7 @@ def _field(key: Runs, values: Sequence[Runs]) -> str:
     for number, value in enumerate(values):
         pieces.append(Piece(" " if pieces and not number else ", " if number else ""))
         pieces.extend(piece for run in value for piece in _pieces(run))
-    return "- " + escape(pieces, place="item").replace("\n", " ")
+    return "- " + escape(pieces, place="item")
 
 
 def _listing(listing: Listing) -> str:
@@ -182,7 +182,7 @@ def _item(item: Item) -> str:
         pieces.insert(0, Piece("[x] " if item.marker.checked else "[ ] ", markup=True))
     elif item.marker.kind == "label":
         pieces.insert(0, Piece(f"{item.marker.text} "))
-    first = escape(pieces, place="item").rstrip()
+    first = escape(pieces, place="item").rstrip().replace("\n", "  \n")
     rest = _stacked([(block, text) for block in item.blocks if (text := _block(block))])
     between = "\n" if item.blocks and _interrupts(item.blocks[0]) else "\n\n"
     body = f"{first}{between}{rest}" if first and rest else first or rest

@@ -28,7 +28,7 @@ from converters.blocks import (
     plain,
 )
 from converters.characters import clean, clean_code, clean_line, compounds, mend
-from converters.fields import fields_of
+from converters.fields import PARTS, fields_of
 from converters.flow import flow
 from converters.grid import grid_of
 from converters.markers import BULLET, Marker, believable, split_marker
@@ -58,8 +58,8 @@ _ROLES: dict[str, Role] = {
     "reference": "reference",
     "handwritten_text": "handwritten_text",
 }
-# Closing punctuation needs no space before it, opening punctuation none after it.
-_CLOSING, _OPENING = ",.;:!?)]}»”’%", "([{«“‘"
+# Closing punctuation needs no space before it, opening punctuation none after it, and a space no other.
+_CLOSING, _OPENING = frozenset(" \n,.;:!?)]}»”’%"), frozenset(" \n([{«“‘")
 
 
 def outline(
@@ -121,12 +121,17 @@ def tidy(runs: Iterable[Run]) -> Runs:
     return tuple(tidied)
 
 
+def _one_line(runs: Runs) -> Runs:
+    return tuple(replace(run, text=run.text.replace("\n", " ")) for run in runs)
+
+
 def _glued(left: list[Run], right: list[Run]) -> list[Run]:
     """Two neighbours of an inline group, with the space that the tags between them swallowed."""
     if not left or not right:
         return left + right
-    before, after = left[-1].text[-1:], right[0].text[:1]
-    if before.isspace() or after.isspace() or before in _OPENING or after in _CLOSING:
+    before = left[-1].text[-1:] if left[-1].kind == "text" else ""
+    after = right[0].text[:1] if right[0].kind == "text" else ""
+    if before in _OPENING or after in _CLOSING:
         return left + right
     return [*left, Run(" "), *right]
 
@@ -144,7 +149,7 @@ class _Reader:
     def blocks(self, elements: Sequence[Element], depth: int = 0) -> list[Block]:
         """The blocks of neighbouring elements; a caption without an owner goes to the table or picture beside it."""
         if depth > MAX_DEPTH:
-            runs = tidy(run for element in _descendants(elements) for run in [*self._own(element), Run(" ")])
+            runs = tidy(self._flat(elements))
             return [Paragraph(runs, "text", ())] if runs else []
         found: list[Block] = []
         for element, lent in _with_captions(elements):
@@ -153,8 +158,6 @@ class _Reader:
 
     def _block(self, element: Element, captions: tuple[Element, ...], depth: int) -> list[Block]:
         kind = element.kind
-        if kind == "page_break":
-            return []
         if kind in _LISTS:
             return self._listing(element, depth)
         if kind in _TABLES and element.cells:
@@ -176,7 +179,7 @@ class _Reader:
     def _heading(self, element: Element, depth: int) -> list[Block]:
         runs, rest = self._content(element, depth)
         level = 1 if element.kind == "title" else min(max(element.level or 1, 1) + 1, 6)
-        runs = tuple(replace(run, text=run.text.replace("\n", " ")) for run in runs)
+        runs = _one_line(runs)
         return [Heading(runs, level, self._sources(element, plain(runs))), *rest] if runs else rest
 
     def _paragraph(self, element: Element, depth: int) -> list[Block]:
@@ -234,7 +237,7 @@ class _Reader:
 
     def _cell(self, cell: Cell, depth: int) -> tuple[Runs, tuple[Block, ...]]:
         runs, blocks = self._content(Element("text", cell.text, children=cell.children), depth)
-        return tuple(replace(run, text=run.text.replace("\n", " ")) for run in runs), tuple(blocks)
+        return _one_line(runs), tuple(blocks)
 
     def _figure(self, element: Element, captions: tuple[Element, ...], depth: int) -> list[Block]:
         others = tuple(child for child in _but_captions(element) if child.kind != "smiles")
@@ -271,9 +274,9 @@ class _Reader:
         return [Formula(latex, self._captions(captions), first, sources), *rest]
 
     def _fields(self, element: Element, depth: int) -> list[Block]:
-        region = fields_of(element, lambda part: self._content(part, depth)[0])
+        region = fields_of(element, lambda part: _one_line(tidy(self._flat([part]))))
         pairs = [replace(region, sources=self._sources(element, ""))] if region.fields else []
-        others = [child for child in element.children if child.kind not in {"key", "value", "link"}]
+        others = [child for child in element.children if child.kind not in PARTS]
         runs = tidy(self._own(element))
         first = [Paragraph(runs, "text", self._sources(element, plain(runs)))] if runs else []
         return [*first, *pairs, *self.blocks(others, depth + 1)]
@@ -281,7 +284,7 @@ class _Reader:
     def _captions(self, elements: tuple[Element, ...]) -> tuple[Paragraph, ...]:
         captions: list[Paragraph] = []
         for caption in elements:
-            runs = self._mended(tidy(run for part in _descendants([caption]) for run in [*self._own(part), Run(" ")]))
+            runs = self._mended(tidy(self._flat([caption])))
             if runs:
                 captions.append(Paragraph(runs, "caption", self._sources(caption, plain(runs))))
         return tuple(captions)
@@ -302,9 +305,10 @@ class _Reader:
             code = clean_line(element.text)
             return [Run(code, "code", label=element.label)] if code else []
         runs = list(self._own(element))
-        inner = _descendants(element.children) if depth > MAX_DEPTH else element.children
-        for child in inner:
-            runs = _glued(runs, self._inline(child, depth + 1) if depth <= MAX_DEPTH else list(self._own(child)))
+        if depth > MAX_DEPTH:
+            return _glued(runs, list(self._flat(element.children)))
+        for child in element.children:
+            runs = _glued(runs, self._inline(child, depth + 1))
         return runs
 
     def _own(self, element: Element) -> Iterator[Run]:
@@ -319,6 +323,16 @@ class _Reader:
             yield Run(text[start:end], href=href)
             done = end
         yield Run(text[done:])
+
+    def _flat(self, elements: Sequence[Element]) -> Iterator[Run]:
+        """All that elements say, at any depth, as one paragraph."""
+        for element in _descendants(elements):
+            if element.kind in {"formula", "code"}:
+                yield from self._inline(replace(element, children=()), 0)
+            else:
+                yield from self._own(element)
+            yield from (Run(f" {cell.text}") for cell in element.cells)
+            yield Run(" ")
 
     def _mended(self, runs: Runs) -> Runs:
         return tuple(replace(run, text=mend(run.text, self._known)) if run.kind == "text" else run for run in runs)
