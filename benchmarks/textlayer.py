@@ -20,6 +20,7 @@ import json
 import os
 import re
 import statistics
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -30,7 +31,10 @@ from xml.etree import ElementTree
 import pymupdf
 from rapidfuzz.distance import Levenshtein
 
-from converters.markdown import to_markdown
+# a script beside this one is called doctags and must not be found in the package's place
+sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from converters import to_markdown
 from doctags.tree import Cell, Document
 from smoldocling.pages.textlayer import Reader
 
@@ -147,11 +151,17 @@ def _speeds(folder: Path, repeat: int) -> dict[str, Score]:
                 start = time.perf_counter()
                 read(path)
                 seconds[name][turn] += time.perf_counter() - start
-    print(f"\npages a second, {len(paths)} files, {pages} pages, {repeat} passes\n{'':34}{'median':>10}{'least':>10}{'most':>10}")
+    print(
+        f"\npages a second, {len(paths)} files, {pages} pages, {repeat} passes\n{'':34}{'median':>10}{'least':>10}{'most':>10}"
+    )
     result: dict[str, Score] = {}
     for name, times in seconds.items():
         rates = sorted(pages / value for value in times)
-        result[name] = {"median": round(statistics.median(rates), 2), "least": round(rates[0], 2), "most": round(rates[-1], 2)}
+        result[name] = {
+            "median": round(statistics.median(rates), 2),
+            "least": round(rates[0], 2),
+            "most": round(rates[-1], 2),
+        }
         print(f"{name:34}" + "".join(f"{value:10.2f}" for value in result[name].values()))
     return result
 

@@ -150,7 +150,9 @@ class _Assembly:
             return True
         if (y1 < 0.15 or y0 > 0.85) and regions.is_page_number(item.text):
             return True
-        named = item.kind in ("page-header", "page-footer")
+        # a footnote at the very foot of the page looks like a footer to the model
+        noted = y0 > 0.5 and regions.has_note_mark(item.lines[0]) and len(item.lines[0].words) > 3
+        named = item.kind in ("page-header", "page-footer") and not noted
         return named and (y1 < _EDGE or y0 > 1 - _EDGE or (self._manner.pages == 1 and (y1 < 0.13 or y0 > 0.87)))
 
     def _is_formula(self, item: Region) -> bool:

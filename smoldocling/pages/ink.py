@@ -262,10 +262,12 @@ def _fate(span: Any) -> str:
     """What becomes of a span: "ink", "ghost" (invisible), "pale" (white), "gap" (spaces only) or "hidden"."""
     if all(char["c"].isspace() for char in span["chars"]):
         return "gap"
-    if span["size"] < _MIN_SIZE or span.get("alpha", 255) == 0:
+    if span["size"] < _MIN_SIZE:
         return "hidden"
-    if not span.get("char_flags", _PAINTED) & _PAINTED:
+    if not span["char_flags"] & _PAINTED:
         return "ghost"
+    if span["alpha"] == 0:
+        return "hidden"
     color = span["color"]
     if min(color >> 16 & 255, color >> 8 & 255, color & 255) >= _WHITE:
         return "pale"

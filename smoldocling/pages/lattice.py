@@ -109,6 +109,10 @@ def _holds_words(rect: Rect, ink: Ink) -> bool:
     inside = [
         line
         for line in ink.lines
-        if line.upright and rect[0] <= (line.x0 + line.x1) / 2 <= rect[2] and rect[1] <= (line.y0 + line.y1) / 2 <= rect[3]
+        if line.upright
+        and rect[0] <= (line.x0 + line.x1) / 2 <= rect[2]
+        and rect[1] <= (line.y0 + line.y1) / 2 <= rect[3]
     ]
-    return len(inside) >= 4 and _distinct([line.y0 for line in inside]) > 1 and _distinct([line.x0 for line in inside]) > 1
+    return (
+        len(inside) >= 4 and _distinct([line.y0 for line in inside]) > 1 and _distinct([line.x0 for line in inside]) > 1
+    )

@@ -85,7 +85,8 @@ def _gutter(bands: list[list[int]], rects: list[Rect]) -> tuple[float, float] | 
     through = _gaps([item for band in bands for item in band], rects)
     own = [_gaps(band, rects) for band in bands]
     scored = [
-        (sum(any(a < high and low < b for a, b in gaps) for gaps in own), high - low, (low, high)) for low, high in through
+        (sum(any(a < high and low < b for a, b in gaps) for gaps in own), high - low, (low, high))
+        for low, high in through
     ]
     best = max(scored, default=(0, 0.0, (0.0, 0.0)))
     return best[2] if best[0] else None

@@ -19,11 +19,15 @@ def is_form(grid: tables.Grid) -> bool:
     values = [slot for slot in grid.slots if slot.column == 1]
     if grid.columns != 2 or len(names) != grid.rows or len(values) != grid.rows or grid.rows > 16:
         return False
-    if any(slot.kind != "data" or not slot.lines or slot.column_span > 1 or slot.row_span > 1 for slot in names + values):
+    if any(
+        slot.kind != "data" or not slot.lines or slot.column_span > 1 or slot.row_span > 1 for slot in names + values
+    ):
         return False
     texts = [_text(slot) for slot in values]
     wordy = sum(any(char.isalpha() for char in text) for text in texts)
-    return all(len(_text(slot)) <= _MAX_NAME for slot in names) and wordy * 3 >= len(texts) and max(map(len, texts)) <= 60
+    return (
+        all(len(_text(slot)) <= _MAX_NAME for slot in names) and wordy * 3 >= len(texts) and max(map(len, texts)) <= 60
+    )
 
 
 def region(grid: tables.Grid, ink: Ink, known: frozenset[str], boxes: tuple[Box, ...]) -> Element:

@@ -219,7 +219,10 @@ def listing(lines: Sequence[Line]) -> str:
 
 # The first language of which one row matches; a row is a sign that no other language of the table shows.
 _LANGUAGES = (
-    ("Python", r"^\s*(?:def \w+\(.*\).*:|from [\w.]+ import |import \w+(?: as \w+)?$|class \w+(?:\(.*\))?:|if __name__)"),
+    (
+        "Python",
+        r"^\s*(?:def \w+\(.*\).*:|from [\w.]+ import |import \w+(?: as \w+)?$|class \w+(?:\(.*\))?:|if __name__)",
+    ),
     ("Java", r"\b(?:public (?:static|class|interface|void)|System\.out\.print|private (?:final |static )?\w+ \w+)"),
     ("C++", r"#include <(?:iostream|vector|string|map|memory)>|\bstd::|\bcout <<|\btemplate ?<"),
     ("C", r"^\s*#(?:include|define)\b|\bint main\(|\bprintf\("),

@@ -15,7 +15,7 @@ from itertools import pairwise
 from smoldocling.pages import glyphs, prose
 from smoldocling.pages.ink import Ink, Line, Rect
 from smoldocling.pages.layout import Group
-from smoldocling.pages.tables import Grid
+from smoldocling.pages.tables import Grid, is_tabular
 
 TEXT_KINDS = frozenset(
     "text title list-item page-header page-footer section-header footnote caption formula code".split()
@@ -96,6 +96,8 @@ def gather(ink: Ink, groups: tuple[Group, ...], body: float) -> list[Region]:
         lines = bins.get(place, [])
         if group.kind in ("table", "picture"):
             found.append(Region(group.kind, group.rect, tuple(lines), group))
+        elif lines and group.kind == "text" and is_tabular(lines):
+            found.append(Region("table", bounds(line.rect for line in lines), tuple(lines)))
         elif lines:
             found.append(region(group.kind, prose.rows(lines), group))
     found += [region("text", prose.rows(lines)) for lines in clusters(loose)]

@@ -176,7 +176,21 @@ def _column_borders(
     gaps = _gutters(chunks)
     size = median(chunk.style.size for chunk in chunks)
     inner = list(ruled)
-    if len(ruled) < 2 or len(ruled) < len(gaps):
+    walled = len(ruled) >= 0.6 * len(gaps) and all(any(abs(v[0] - x) < 12 for v in vertical) for x in (left, right))
+    if walled:
+        # a lattice: white space parts one of its columns only if it does so in most rows
+        rows = _baselines(chunks)
+        edges = [left - 1, *ruled, right + 1]
+        for a, b in gaps:
+            if any(a - 1 <= x <= b + 1 for x in ruled):
+                continue
+            low, high = max(x for x in edges if x <= a + 1), min(x for x in edges if x >= b - 1)
+            parted = sum(
+                any(low < c.x1 <= a + 1 for c in row) and any(b - 1 <= c.x0 < high for c in row) for row in rows
+            )
+            if parted > 0.6 * len(rows):
+                inner.append((a + b) / 2)
+    elif len(ruled) < 2 or len(ruled) < len(gaps):
         inner += [x for x in (_into_gap(x, gaps) for x in model) if _far(x, inner, size)]
         for a, b in gaps:
             free = not any(a - 1 <= x <= b + 1 for x in inner)
@@ -228,6 +242,22 @@ def _gutters(chunks: Sequence[Line]) -> list[tuple[float, float]]:
             if parted > 1.5 * crossing and high - low > least:
                 found.append((low, high))
     return sorted(found)
+
+
+def is_tabular(lines: Sequence[Line]) -> bool:
+    """Whether lines taken for a paragraph are short texts in columns that most of their rows share."""
+    chunks = [chunk for line in lines for chunk in _chunks(line)]
+    rows = _baselines(chunks)
+    size = median(chunk.style.size for chunk in chunks)
+    if len(rows) < 3 or sum(len(chunk.text) for chunk in chunks) > 30 * len(chunks):
+        return False
+    wide = [(low, high) for low, high in _gutters(chunks) if high - low > 1.5 * size]
+    parted = sum(
+        any(c.x1 <= low + 1 for c in row) and any(c.x0 >= high - 1 for c in row)
+        for row in rows
+        for low, high in wide[:1]
+    )
+    return bool(wide) and parted >= 0.75 * len(rows)
 
 
 def _strips(events: Sequence[tuple[float, int]], tolerated: int) -> list[tuple[float, float]]:

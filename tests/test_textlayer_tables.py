@@ -1,0 +1,183 @@
+"""Tables of born-digital pages: rulings, white space, spans, headings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pymupdf
+import pytest
+
+from doctags.tree import Cell, Element
+from smoldocling.pages.textlayer import Reader
+
+LOREM = (
+    "The gauge stood at the foot of the old bridge, and whoever came to read it had to climb down some wet steps. " * 2
+)
+X = (80, 200, 300, 400, 500)
+Y = (200, 222, 244, 266, 288)
+
+
+@pytest.fixture
+def page() -> Iterator[pymupdf.Page]:
+    """A page with a paragraph above the place for a table and another one below it."""
+    with pymupdf.open() as document:
+        page = document.new_page()
+        page.insert_textbox((72, 60, 520, 140), LOREM, fontsize=10)
+        page.insert_textbox((72, 400, 520, 480), LOREM, fontsize=10)
+        yield page
+
+
+def write(page: pymupdf.Page, row: int, column: int, text: str, *, bold: bool = False, right: bool = False) -> None:
+    font = "hebo" if bold else "helv"
+    shift = X[column + 1] - X[column] - 10 - pymupdf.get_text_length(text, font, 10) if right else 0
+    page.insert_text((X[column] + 5 + shift, Y[row] + 15), text, fontsize=10, fontname=font)
+
+
+def rule(page: pymupdf.Page, *lines: tuple[float, float, float, float]) -> None:
+    for x0, y0, x1, y1 in lines:
+        page.draw_line((x0, y0), (x1, y1), width=0.7)
+
+
+def table(page: pymupdf.Page) -> Element:
+    """The one table that is read from the page."""
+    with pymupdf.open(stream=page.parent.tobytes(), filetype="pdf") as document:
+        elements = Reader(document).read(0).page.elements
+    found = [element for element in elements if element.kind == "otsl"]
+    assert len(found) == 1, [element.kind for element in elements]
+    return found[0]
+
+
+def texts(element: Element) -> list[list[str]]:
+    """Rows of texts; a spanning cell's text stands in its first place only."""
+    grid = [[""] * element.columns for _ in range(element.rows)]
+    for cell in element.cells:
+        grid[cell.row][cell.column] = cell.text
+    return grid
+
+
+def cell(element: Element, text: str) -> Cell:
+    return next(cell for cell in element.cells if cell.text == text)
+
+
+def fill(page: pymupdf.Page, rows: Sequence[Sequence[str]], *, bold_first: bool = False) -> None:
+    for row, values in enumerate(rows):
+        for column, text in enumerate(values):
+            if text:
+                write(page, row, column, text, bold=bold_first and row == 0, right=column > 0)
+
+
+ROWS = (
+    ("Place", "Lowest", "Mean", "Highest"),
+    ("Old bridge", "12", "140", "482"),
+    ("Mill weir", "31", "155", "390"),
+    ("Harbour", "88", "201", "305"),
+)
+
+
+def test_a_ruled_table_is_read_by_its_lines(page: pymupdf.Page) -> None:
+    """Where lines are drawn they say where cells end."""
+    fill(page, ROWS)
+    rule(page, *[(X[0], y, X[-1], y) for y in Y], *[(x, Y[0], x, Y[-1]) for x in X])
+    assert texts(table(page)) == [list(row) for row in ROWS]
+
+
+def test_missing_lines_are_merged_cells(page: pymupdf.Page) -> None:
+    """A heading over two columns must not be given to one of them."""
+    fill(
+        page,
+        (
+            ("Place", "", "", "Remarks"),
+            ("", "Low", "High", ""),
+            ("Bridge", "12", "482", "ice"),
+            ("Weir", "31", "390", ""),
+        ),
+    )
+    write(page, 0, 1, "Level")
+    across = [(X[0], Y[0], X[-1], Y[0]), (X[1], Y[1], X[3], Y[1])] + [(X[0], y, X[-1], y) for y in Y[2:]]
+    down = [(x, Y[0], x, Y[-1]) for x in (X[0], X[1], X[3], X[4])] + [(X[2], Y[1], X[2], Y[-1])]
+    rule(page, *across, *down)
+    found = table(page)
+    assert (found.rows, found.columns) == (4, 4)
+    level, place = cell(found, "Level"), cell(found, "Place")
+    assert (level.column, level.column_span, level.row_span) == (1, 2, 1)
+    assert (place.row, place.row_span, place.column_span) == (0, 2, 1)
+
+
+def test_a_table_without_lines_is_read_by_its_white_space(page: pymupdf.Page) -> None:
+    """Most tables in reports have no lines between their columns."""
+    fill(page, ROWS, bold_first=True)
+    assert texts(table(page)) == [list(row) for row in ROWS]
+
+
+def test_a_heading_above_a_short_line_spans_what_the_line_spans(page: pymupdf.Page) -> None:
+    """Typeset tables mark groups of columns so."""
+    fill(page, (("Place", "", "", ""), ("", "Low", "Mean", "High"), *ROWS[1:3]))
+    page.insert_text((X[2] + 20, Y[0] + 15), "Level in cm", fontsize=10)
+    rule(
+        page, (X[0], Y[0], X[-1], Y[0]), (X[1], Y[1], X[-1], Y[1]), (X[0], Y[2], X[-1], Y[2]), (X[0], Y[4], X[-1], Y[4])
+    )
+    level = cell(table(page), "Level in cm")
+    assert (level.row, level.column, level.column_span) == (0, 1, 3)
+
+
+def test_the_first_row_is_the_heading(page: pymupdf.Page) -> None:
+    """Screen readers and data frames need to know which cells name the others."""
+    fill(page, ROWS, bold_first=True)
+    rule(page, *[(X[0], y, X[-1], y) for y in Y], *[(x, Y[0], x, Y[-1]) for x in X])
+    found = table(page)
+    assert {c.text for c in found.cells if c.kind == "column_header"} == set(ROWS[0])
+
+
+def test_a_caption_belongs_to_its_table(page: pymupdf.Page) -> None:
+    """It is written inside the table in DocTags."""
+    page.insert_text((X[0], Y[0] - 10), "Table 1: Levels at three places, in cm.", fontsize=9)
+    fill(page, ROWS, bold_first=True)
+    rule(page, *[(X[0], y, X[-1], y) for y in Y], *[(x, Y[0], x, Y[-1]) for x in X])
+    assert [caption.text for caption in table(page).captions] == ["Table 1: Levels at three places, in cm."]
+
+
+def test_wrapped_text_stays_in_its_ruled_cell(page: pymupdf.Page) -> None:
+    """A row is what stands between two lines, not a line of text."""
+    rows = (("Place", "Remark"), ("Old bridge", "one two three four five"), ("Weir", "six"))
+    for row, (name, _) in enumerate(rows):
+        page.insert_text((85, 215 + 40 * row), name, fontsize=10)
+    for place, text in enumerate(("Remark", "", "one two three", "four five", "six")):
+        page.insert_text((205, 215 + (0, 0, 40, 52, 80)[place]), text, fontsize=10)
+    rule(page, *[(80, y, 400, y) for y in (200, 240, 280, 320)], *[(x, 200, x, 320) for x in (80, 200, 400)])
+    assert texts(table(page)) == [list(row) for row in rows]
+
+
+def test_names_with_values_beside_them_are_a_form(page: pymupdf.Page) -> None:
+    """An invoice's head is no table: it has neither headings nor columns of one sort."""
+    for place, (name, value) in enumerate(
+        (("Order", "AAT/24"), ("Delivered", "11 March"), ("Keeper", "I. Halloran"), ("Due", "13 April"))
+    ):
+        page.insert_text((80, 220 + 16 * place), name, fontsize=10)
+        page.insert_text((200, 220 + 16 * place), value, fontsize=10)
+    with pymupdf.open(stream=page.parent.tobytes(), filetype="pdf") as document:
+        elements = Reader(document).read(0).page.elements
+    region = next((element for element in elements if element.kind == "key_value_region"), None)
+    assert region is not None, [element.kind for element in elements]
+    assert [(child.kind, child.text) for child in region.children][:2] == [("key", "Order"), ("value", "AAT/24")]
+
+
+def test_every_place_of_a_grid_is_covered_once(page: pymupdf.Page) -> None:
+    """The law of the tree's cells; OTSL cannot be written otherwise."""
+    fill(
+        page,
+        (
+            ("Place", "", "", "Remarks"),
+            ("", "Low", "High", ""),
+            ("Bridge", "12", "482", "ice"),
+            ("Weir", "31", "390", ""),
+        ),
+    )
+    rule(page, *[(X[0], y, X[-1], y) for y in Y[::2]], (X[0], Y[0], X[0], Y[-1]), (X[2], Y[0], X[2], Y[-1]))
+    found = table(page)
+    places = [
+        (row, column)
+        for c in found.cells
+        for row in range(c.row, c.row + c.row_span)
+        for column in range(c.column, c.column + c.column_span)
+    ]
+    assert sorted(places) == [(row, column) for row in range(found.rows) for column in range(found.columns)]
