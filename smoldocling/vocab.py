@@ -84,7 +84,7 @@ class Vocab:
         return text
 
     def closes(self, ids: Sequence[int]) -> bool:
-        """Whether an answer that ends with these ids has just written `</doctag>`."""
+        """Whether an answer that ends with these ids has just written `</doctag>`; its last nine ids are enough."""
         if len(self.closer_ids) == 1:
             return tuple(ids[-1:]) == self.closer_ids
         return self.decode(ids[-len(CLOSER) :]).endswith(CLOSER)

@@ -52,7 +52,7 @@ def request_for(found: Checkpoint, number: int, max_new_tokens: int = NEW_TOKENS
 
 
 def engine_for(found: Checkpoint, batch_size: int = len(PAGES)) -> Reference:
-    return Reference(found, device="cpu", dtype="float32", batch_size=batch_size)
+    return Reference(found, Vocab(found), device="cpu", dtype="float32", batch_size=batch_size)
 
 
 @contextmanager
@@ -124,14 +124,18 @@ def test_ids_are_those_of_transformers(found: Checkpoint, alone: dict[int, Gener
     assert alone[number].ids == transformers_alone(found, number)
 
 
-def test_bytes_become_the_processors_floats_bit_for_bit(found: Checkpoint, requests: Sequence[Request]) -> None:
-    """The order of rescaling and normalising decides the last bit."""
-    processor = AutoProcessor.from_pretrained(found.folder).image_processor
-    floats = processor(noise(0), return_tensors="np")["pixel_values"][0]  # (tiles, 3, T, T)
-    table = float_of_byte(found)
+@pytest.mark.parametrize(("mean", "std"), [([0.5] * 3, [0.5] * 3), ([0.481, 0.457, 0.408], [0.268, 0.261, 0.275])])
+def test_bytes_become_the_processors_floats_bit_for_bit(
+    copied: Path, requests: Sequence[Request], mean: list[float], std: list[float]
+) -> None:
+    """The order of rescaling and normalising decides the last bit; the family's halves would hide it."""
+    settings = json.loads((copied / "preprocessor_config.json").read_text())
+    (copied / "preprocessor_config.json").write_text(json.dumps(settings | {"image_mean": mean, "image_std": std}))
+    floats = AutoProcessor.from_pretrained(copied).image_processor(noise(0), return_tensors="np")["pixel_values"][0]
+    table = float_of_byte(checkpoint.find(str(copied)))
     ours = np.stack([table[channel][requests[0].tiles[..., channel]] for channel in range(3)], axis=1)
     assert ours.dtype == floats.dtype == np.float32
-    np.testing.assert_array_equal(ours, floats)
+    np.testing.assert_array_equal(ours, floats)  # (tiles, 3, T, T)
 
 
 @pytest.mark.parametrize("batch_size", [2, 3, 5])
@@ -213,6 +217,15 @@ def test_without_a_closing_tag_the_stop_id_ends_an_answer(tmp_path: Path) -> Non
     assert (answer.finish, answer.steps) == ("stop", len(answer.ids) + 1)
 
 
+def test_without_a_vocabulary_only_configured_ids_end_an_answer(tmp_path: Path) -> None:
+    """Enough to run a checkpoint by its ids; a closing tag is text, and an engine cannot read."""
+    script = "<doctag>Hello</doctag> world"
+    found = checkpoint.find(str(make_checkpoint(tmp_path, script=script)))
+    (answer,) = Reference(found, device="cpu", dtype="float32").run([request_for(found, 0)])
+    assert Vocab(found).decode(answer.ids) == script
+    assert (answer.finish, answer.steps) == ("stop", len(answer.ids) + 1)
+
+
 def test_sampling_settings_of_the_checkpoint_are_ignored(
     copied: Path, requests: Sequence[Request], alone: dict[int, Generation]
 ) -> None:
@@ -266,7 +279,7 @@ def test_a_batch_too_large_for_memory_is_halved_for_good(
     found: Checkpoint, requests: Sequence[Request], alone: dict[int, Generation]
 ) -> None:
     """It would not fit the next time either."""
-    engine = SmallMemory(found, device="cpu", dtype="float32", batch_size=4)
+    engine = SmallMemory(found, Vocab(found), device="cpu", dtype="float32", batch_size=4)
     small = [request for request in requests if len(request.tiles) <= 20]
     assert len(small) == 4
     answers = by_key(engine.run(small))
@@ -276,7 +289,7 @@ def test_a_batch_too_large_for_memory_is_halved_for_good(
 
 def test_a_page_too_large_for_memory_is_an_error_of_that_page(found: Checkpoint, requests: Sequence[Request]) -> None:
     """There is nothing smaller to try."""
-    answers = by_key(SmallMemory(found, device="cpu", dtype="float32", batch_size=4).run(requests))
+    answers = by_key(SmallMemory(found, Vocab(found), device="cpu", dtype="float32", batch_size=4).run(requests))
     large = {request.key for request in requests if len(request.tiles) > 20}
     assert {key for key, answer in answers.items() if answer.finish == "error"} == large
     assert len(large) == 1
@@ -305,7 +318,7 @@ def test_no_requests_are_no_answers(found: Checkpoint) -> None:
 
 def test_bfloat16_runs(found: Checkpoint, requests: Sequence[Request]) -> None:
     """The usual precision; its ids may differ where two were as good as equal."""
-    answers = by_key(Reference(found, device="cpu", dtype="bfloat16", batch_size=3).run(requests))
+    answers = by_key(Reference(found, Vocab(found), device="cpu", dtype="bfloat16", batch_size=3).run(requests))
     assert {answer.finish for answer in answers.values()} == {"length"}
 
 
@@ -333,7 +346,7 @@ def test_a_config_that_does_not_fit_the_weights_is_named(copied: Path, change: d
 def test_a_device_or_dtype_that_is_not_there_is_refused(found: Checkpoint, option: dict[str, str]) -> None:
     """Before any weights are read."""
     with pytest.raises(UnusableOption, match=next(iter(option.values()))):
-        Reference(found, **{"device": "cpu", "dtype": "float32"} | option)
+        Reference(found, Vocab(found), **{"device": "cpu", "dtype": "float32"} | option)
 
 
 def test_auto_dtype_on_a_cpu_follows_its_instructions() -> None:

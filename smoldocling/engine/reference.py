@@ -15,15 +15,27 @@ import numpy.typing as npt
 import torch
 
 from smoldocling.checkpoint import Checkpoint
-from smoldocling.engine.sequence import Finish, Generation, Request
+from smoldocling.engine.sequence import CLOSER_TAIL, Ends, Finish, Generation, Request
 from smoldocling.errors import UnusableCheckpoint, UnusableOption
-from smoldocling.vocab import CLOSER, Vocab
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
-# Pages that are written together where nobody says otherwise. A page of 21 tiles takes about 1 GB while its tiles are
-# encoded in float32; beyond these counts a step costs as much more as it yields.
+# Pages that are written together where nobody says otherwise. A page of 21 tiles takes about 0.7 GB while its tiles are
+# encoded in float32, and what does not fit is halved.
 AUTO_BATCH = {"cpu": 4, "cuda": 16}
+
+
+class ConfiguredEnds:
+    """The ends that configuration files name: no closing tag is known."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.stop_ids = frozenset(checkpoint.end_ids)
+        self.closer_ids: tuple[int, ...] = ()
+        self.pad_id = min(self.stop_ids, default=0)
+
+    def closes(self, ids: Sequence[int]) -> bool:
+        """Never."""
+        return False
 
 
 class Reference:
@@ -37,6 +49,7 @@ class Reference:
     def __init__(
         self,
         checkpoint: Checkpoint,
+        ends: Ends | None = None,
         *,
         device: str = "auto",
         dtype: str = "auto",
@@ -44,6 +57,7 @@ class Reference:
     ) -> None:
         """Load the weights. Raises UnusableOption for a device that is not there, UnusableCheckpoint for bad files.
 
+        ends        what ends an answer; by default the end ids in the checkpoint's configuration and nothing else
         device      "auto" (an accelerator if there is one), "cpu", "cuda", "cuda:1", "mps"...
         dtype       "auto" (bfloat16 where the device computes in it, else float32), "float32", "bfloat16", "float16"
         batch_size  pages written together
@@ -52,7 +66,7 @@ class Reference:
         self.dtype = choose_dtype(dtype, self.device)
         self.batch_size: int = AUTO_BATCH.get(self.device.type, 1) if batch_size == "auto" else batch_size
         self._checkpoint = checkpoint
-        self._vocab = Vocab(checkpoint)
+        self._ends = ends or ConfiguredEnds(checkpoint)
         self._model = _load(checkpoint, self.device, self.dtype)
         self._floats = float_of_byte(checkpoint)
 
@@ -85,7 +99,7 @@ class Reference:
         """The answers to one batch, all or none."""
         limits = [self._limit(request) for request in batch]
         width = max(len(request.ids) for request in batch)
-        ids = torch.full((len(batch), width), self._vocab.pad_id)
+        ids = torch.full((len(batch), width), self._ends.pad_id)
         for row, request in zip(ids, batch, strict=True):
             row[width - len(request.ids) :] = torch.tensor(request.ids)
         lengths = torch.tensor([len(request.ids) for request in batch])
@@ -97,8 +111,8 @@ class Reference:
                 pixel_values=self._pixels(batch),  # (1, tiles of all pages, 3, T, T)
                 do_sample=False,
                 max_new_tokens=max(limits),
-                eos_token_id=sorted(self._vocab.stop_ids | self._single_closer),
-                pad_token_id=self._vocab.pad_id,
+                eos_token_id=sorted(self._ends.stop_ids | self._single_closer),
+                pad_token_id=self._ends.pad_id,
                 stopping_criteria=[self._row_ends(width, limits)],
             )
         written = rows[:, width:].tolist()
@@ -136,18 +150,18 @@ class Reference:
 
     @property
     def _single_closer(self) -> set[int]:
-        return set(self._vocab.closer_ids) if len(self._vocab.closer_ids) == 1 else set()
+        return set(self._ends.closer_ids) if len(self._ends.closer_ids) == 1 else set()
 
     def _row_ends(self, width: int, limits: Sequence[int]) -> Any:
         """A stopping rule for each row by itself: its own limit, and `</doctag>` spelt in several ids."""
         most = torch.tensor(limits, device=self.device)
-        spelt = not self._single_closer
+        spelt = len(self._ends.closer_ids) > 1
 
         def ends(ids: torch.Tensor, _scores: object, **_: object) -> torch.Tensor:
             done = most <= ids.shape[1] - width
             if spelt:
-                tails = ids[:, width:][:, -len(CLOSER) :].tolist()
-                done |= torch.tensor([self._vocab.closes(tail) for tail in tails], device=self.device)
+                tails = ids[:, width:][:, -CLOSER_TAIL:].tolist()
+                done |= torch.tensor([self._ends.closes(tail) for tail in tails], device=self.device)
             return done
 
         return ends
@@ -155,10 +169,11 @@ class Reference:
     def _cut(self, row: Sequence[int]) -> tuple[tuple[int, ...], Finish, int]:
         """One row without its stop id and the padding behind; how it ended; the steps it took."""
         for position, token in enumerate(row):
-            if token in self._vocab.stop_ids:
+            if token in self._ends.stop_ids:
                 return tuple(row[:position]), "stop", position + 1
-            if self._vocab.closes(row[: position + 1]):
-                return tuple(row[: position + 1]), "stop", position + 1
+            written = row[: position + 1]
+            if self._ends.closes(written[-CLOSER_TAIL:]):
+                return tuple(written), "stop", len(written)
         return tuple(row), "length", len(row)
 
 

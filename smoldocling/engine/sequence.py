@@ -5,7 +5,7 @@ Knows: token ids and image tiles. Does not know: pages, files, tags, text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -13,6 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 Finish = Literal["stop", "length", "error"]
+
+# `</doctag>` has nine letters, so it cannot be spelt in more ids.
+CLOSER_TAIL = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,23 @@ class Generation:
     steps: int
     seconds: float
     error: str | None = None
+
+
+class Ends(Protocol):
+    """What ends an answer. An engine is told, since it cannot read; `smoldocling.vocab.Vocab` knows.
+
+    stop_ids    each ends an answer and is no part of it
+    closer_ids  end an answer together and are its last part; other ids may spell the same
+    pad_id      means nothing
+    """
+
+    stop_ids: frozenset[int]
+    closer_ids: tuple[int, ...]
+    pad_id: int
+
+    def closes(self, ids: Sequence[int]) -> bool:
+        """Whether an answer that ends with these ids has just been closed. A tail of CLOSER_TAIL ids is enough."""
+        ...
 
 
 class Engine(Protocol):
