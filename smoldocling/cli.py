@@ -19,7 +19,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from smoldocling.output import Places
+    from smoldocling.output import Look, Places
     from smoldocling.pipeline import Converter
     from smoldocling.progress import Progress
     from smoldocling.result import PageResult, Result
@@ -78,6 +78,10 @@ To = Annotated[
     typer.Option("--to", help="Output format; may be given several times.  [default: md]", show_default=False),
 ]
 Output = Annotated[str, typer.Option("-o", "--output", metavar="DIR", help="Folder for the results; - for stdout.")]
+Furniture = Annotated[bool, typer.Option("--furniture", help="Keep page headers and footers in md, html and text.")]
+PageBreak = Annotated[
+    str | None, typer.Option("--page-break", metavar="TEXT", help="A line between pages in md, for example '---'.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print a summary for machines on stdout.")]
 
 
@@ -111,6 +115,8 @@ def convert(
     max_new_tokens: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Longest answer for a page; else what the model can hold.")
     ] = None,
+    furniture: Furniture = False,
+    page_break: PageBreak = None,
     as_json: Json = False,
 ) -> None:
     """Convert documents to FOLDER/NAME.md and so on; pictures go to FOLDER/NAME_artifacts/.
@@ -124,7 +130,7 @@ def convert(
       130  interrupted
     """
     from smoldocling.errors import SmolDoclingError, UnusableOption, UnwritableOutput
-    from smoldocling.output import probe
+    from smoldocling.output import Look, probe
     from smoldocling.pipeline import Converter
     from smoldocling.progress import progress
 
@@ -157,7 +163,7 @@ def convert(
         _fail(str(error), NOTHING)
     if converter.without_model:
         _say(f"note: {converter.without_model}; reading born-digital pages from their text layer")
-    run = _Run(None if output == STDOUT else Path(output), formats)
+    run = _Run(None if output == STDOUT else Path(output), formats, Look(furniture, page_break))
     try:
         with shown:
             run.all(converter, sources, shown)
@@ -176,6 +182,7 @@ class _Run:
 
     folder: Path | None
     formats: list[str]
+    look: Look
     started: float = field(default_factory=time.monotonic)
     documents: list[dict[str, Any]] = field(default_factory=list)
     pages: int = 0
@@ -225,10 +232,10 @@ class _Run:
             return [], None
         if self.folder is None:
             _, render = FORMATS[self.formats[0]]
-            sys.stdout.write(render(result, {}))
+            sys.stdout.write(render(result, {}, self.look))
             return [], None
         try:
-            return write(result, self.folder, places.claim(result.place), self.formats), None
+            return write(result, self.folder, places.claim(result.place), self.formats, self.look), None
         except UnwritableOutput as error:
             return [], str(error)
         except Exception as error:  # the other documents of a long run must not pay for a mistake of ours
@@ -342,17 +349,19 @@ def render(
     files: Annotated[list[Path], typer.Argument(metavar="FILE.dt...", help="DocTags files; - for standard input.")],
     to: To = None,
     output: Output = STDOUT,
+    furniture: Furniture = False,
+    page_break: PageBreak = None,
 ) -> None:
     """Turn DocTags that you already have into Markdown, HTML, JSON or text. Problems in them go to stderr."""
     import doctags
     from smoldocling.errors import UnwritableOutput
-    from smoldocling.output import FORMATS, Places, write
+    from smoldocling.output import FORMATS, Look, Places, write
     from smoldocling.result import PageResult, Result
 
     formats = [str(name) for name in dict.fromkeys(to or [Format.md])]
     if output == STDOUT and len(formats) > 1:
         _usage("-o - writes one format; give --to once, or a folder")
-    failed, places = 0, Places()
+    failed, places, look = 0, Places(), Look(furniture, page_break)
     for file in files:
         text = _read_text(file)
         if text is None:
@@ -364,10 +373,10 @@ def render(
         pages = tuple(PageResult(str(file), page.number, "ok", page, engine="none") for page in tree.pages)
         result = Result(str(file), Path("stdin" if str(file) == STDOUT else file.stem), pages)
         if output == STDOUT:
-            sys.stdout.write(FORMATS[formats[0]][1](result, {}))
+            sys.stdout.write(FORMATS[formats[0]][1](result, {}, look))
             continue
         try:
-            write(result, Path(output), places.claim(result.place), formats)
+            write(result, Path(output), places.claim(result.place), formats, look)
         except UnwritableOutput as error:
             _fail(str(error), SOME_FAILED)
     raise typer.Exit(OK if not failed else SOME_FAILED if failed < len(files) else NOTHING)

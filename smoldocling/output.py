@@ -9,6 +9,7 @@ import itertools
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 from urllib.parse import quote
 
@@ -20,12 +21,22 @@ Pictures = dict[tuple[int, int], Picture]
 
 _COUNTER = itertools.count()
 
-FORMATS: dict[str, tuple[str, Callable[[Result, Pictures], str]]] = {
-    "md": (".md", lambda result, pictures: result.to_markdown(pictures)),
-    "html": (".html", lambda result, _: result.html),
-    "json": (".json", lambda result, pictures: result.to_json(pictures)),
-    "doctags": (".dt", lambda result, _: result.doctags),
-    "text": (".txt", lambda result, _: result.text),
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What people choose about the output. JSON and DocTags hold everything in any case."""
+
+    furniture: bool = False
+    page_break: str | None = None
+
+
+Render = Callable[[Result, Pictures, Look], str]
+FORMATS: dict[str, tuple[str, Render]] = {
+    "md": (".md", lambda result, pictures, look: result.to_markdown(pictures, **asdict(look))),
+    "html": (".html", lambda result, _, look: result.to_html(furniture=look.furniture)),
+    "json": (".json", lambda result, pictures, _: result.to_json(pictures)),
+    "doctags": (".dt", lambda result, *_: result.doctags),
+    "text": (".txt", lambda result, _, look: result.to_text(furniture=look.furniture)),
 }
 """Format -> (suffix, how to write it). HTML carries its figures inside, so that one file can be passed on."""
 
@@ -49,7 +60,7 @@ class Places:
         return name
 
 
-def write(result: Result, folder: Path, place: PurePath, formats: list[str]) -> list[Path]:
+def write(result: Result, folder: Path, place: PurePath, formats: list[str], look: Look) -> list[Path]:
     """Write a document in each format to `folder/place.suffix`, figures to `folder/place_artifacts/`.
 
     Returns the paths of the documents. Raises UnwritableOutput.
@@ -62,7 +73,7 @@ def write(result: Result, folder: Path, place: PurePath, formats: list[str]) -> 
     for name in formats:
         suffix, render = FORMATS[name]
         path = target.with_name(target.name + suffix)
-        put(path, render(result, pictures).encode("utf-8", "replace"))
+        put(path, render(result, pictures, look).encode("utf-8", "replace"))
         written.append(path)
     return written
 
@@ -95,6 +106,8 @@ def put(path: Path, data: bytes) -> None:
 
 def probe(folder: Path) -> None:
     """Find out before the work whether results can be put into `folder`. Raises UnwritableOutput."""
+    if folder.exists() and not folder.is_dir():
+        raise UnwritableOutput(f"{folder}: the output folder cannot be written: it is a file")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -117,12 +117,12 @@ class Result:
     @property
     def html(self) -> str:
         """One HTML5 page with its figures inside."""
-        return converters.to_html(self.tree, title=self.title, pictures=self._inline())
+        return self.to_html()
 
     @property
     def text(self) -> str:
         """Plain text in reading order."""
-        return converters.to_text(self.tree)
+        return self.to_text()
 
     @property
     def json(self) -> str:
@@ -139,9 +139,27 @@ class Result:
         """The name that the document goes by where a format wants one."""
         return self.place.name
 
-    def to_markdown(self, pictures: Mapping[tuple[int, int], converters.Picture] | None = None) -> str:
-        """Markdown with figures at the given addresses; without any, captions alone stand for them."""
-        return converters.to_markdown(self.tree, pictures=pictures or {})
+    def to_markdown(
+        self,
+        pictures: Mapping[tuple[int, int], converters.Picture] | None = None,
+        *,
+        furniture: bool = False,
+        page_break: str | None = None,
+    ) -> str:
+        """Markdown with figures at the given addresses; without any, captions alone stand for them.
+
+        furniture   keep page headers and footers
+        page_break  a line of its own between pages
+        """
+        return converters.to_markdown(self.tree, pictures=pictures, furniture=furniture, page_break=page_break)
+
+    def to_html(self, *, furniture: bool = False) -> str:
+        """One HTML5 page with its figures inside; `furniture` keeps page headers and footers."""
+        return converters.to_html(self.tree, pictures=self._inline(), furniture=furniture)
+
+    def to_text(self, *, furniture: bool = False) -> str:
+        """Plain text; `furniture` keeps page headers and footers."""
+        return converters.to_text(self.tree, furniture=furniture)
 
     def to_json(self, pictures: Mapping[tuple[int, int], converters.Picture]) -> str:
         """DoclingDocument JSON with figures at the given addresses."""

@@ -115,7 +115,7 @@ def test_an_output_folder_that_cannot_be_written(tmp_path, report):
     """Said before the work begins, in one line."""
     result = run("convert", report, "-o", report, *TEXT)
     assert result.exit_code == 1
-    assert result.stderr.splitlines() == [f"error: {report}: the output folder cannot be written: file exists"]
+    assert result.stderr.splitlines() == [f"error: {report}: the output folder cannot be written: it is a file"]
 
 
 def test_nothing_converted_is_exit_status_3(tmp_path):
@@ -263,3 +263,14 @@ def test_interrupted_is_exit_status_130_and_leaves_whole_files_only(tmp_path):
     written = list(out.iterdir())
     assert written
     assert all(path.suffix == ".md" and path.read_text().endswith("\n") for path in written)
+
+
+def test_page_breaks_and_furniture_on_request(tmp_path, samples):
+    """Running heads are noise to most readers, and evidence to some."""
+    plain = run("convert", samples / "report.pdf", "-o", "-", *TEXT).stdout
+    full = run(
+        "convert", samples / "report.pdf", "-o", "-", "--furniture", "--page-break", "-----8<-----", *TEXT
+    ).stdout
+    assert "Technical Report 7" not in plain
+    assert full.count("Technical Report 7") == 3
+    assert full.splitlines().count("-----8<-----") == 2
