@@ -78,13 +78,17 @@ class Reference:
 
     def _answer(self, batch: Sequence[Request]) -> Iterator[Generation]:
         started = time.perf_counter()
+        answers: list[Generation] = []
+        failure, full = "", False
         try:
-            yield from self._write(batch, started)
-            return
+            answers = self._write(batch, started)
         except Exception as error:  # the page's fault, the library's or the device's: never the other pages'
             failure = f"{type(error).__name__}: {' '.join(str(error).split())}"
             full = _is_out_of_memory(error)
         # Out of the except clause, since the exception keeps the failed batch's tensors alive.
+        if answers:
+            yield from answers
+            return
         if len(batch) == 1:
             yield Generation(batch[0].key, (), "error", 0, time.perf_counter() - started, failure)
             return
@@ -111,7 +115,7 @@ class Reference:
                 pixel_values=self._pixels(batch),  # (1, tiles of all pages, 3, T, T)
                 do_sample=False,
                 max_new_tokens=max(limits),
-                eos_token_id=sorted(self._ends.stop_ids | self._single_closer),
+                eos_token_id=sorted(self._ends.stop_ids | self._single_closer) or None,
                 pad_token_id=self._ends.pad_id,
                 stopping_criteria=[self._row_ends(width, limits)],
             )
