@@ -5,6 +5,7 @@ Knows: how tables and rules look in EBNF and Markdown. Does not know: any rule; 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from doctags.grammar import CHILDREN, MAX_DEPTH
@@ -190,7 +191,9 @@ def _aliases() -> str:
 
 
 def _problems() -> str:
+    return "\n".join(f"| `{kind}` | {severity} | {_shown(text)} |" for kind, (severity, text) in PROBLEMS.items())
+
+
+def _shown(message: str) -> str:
     blanks = ("...",) * 4
-    return "\n".join(
-        f"| `{kind}` | {severity} | {message.format(*blanks)} |" for kind, (severity, message) in PROBLEMS.items()
-    )
+    return re.sub("<[^>]+>", lambda tag: f"`{tag.group()}`", message.format(*blanks))

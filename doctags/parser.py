@@ -12,14 +12,12 @@ is put into a new element, it is layout again.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from doctags.grammar import CHILDREN, HOMES, MAX_DEPTH
 from doctags.lexer import Feeder, Token, tokens
-from doctags.phrases import CELL, CELL_RUN, ELEMENT, NAME, PHRASE, ROW_END
+from doctags.phrases import CELL_RUN, NAME, PHRASE, take_cells, take_element
 from doctags.place import LISTS, Growth, Place
-from doctags.table import Slot
 from doctags.tokens import CLASSES, KINDS, LAYOUT, PREFIX, Role, Tag, lookup
 from doctags.tree import GRID, Box, Document, Element, Problem
 
@@ -72,22 +70,22 @@ class Parser:
 
     def _read(self, source: str) -> None:
         """Phrase by phrase; token by token where a phrase stands in no ordinary place."""
-        offset = self._offset
-        done = 0
+        growth, offset, done = self._growth, self._offset, 0
         for match in PHRASE.finditer(source):
             start, end = match.span()
             if start > done:
                 self._take_text(source[done:start], offset + done)
             done = end
-            if match[NAME]:
-                if self._take_element(match, offset + start, offset + end):
+            if self._held is None and not self._ended and self._begun:
+                if match[NAME]:
+                    if take_element(growth, match, offset + start):
+                        continue
+                elif match[CELL_RUN]:
+                    if take_cells(growth, match, offset + start):
+                        continue
+                elif (tag := lookup(match[0])) is not None:
+                    ON[tag.role](self, tag, Token(tag, match[0], offset + start, offset + end))
                     continue
-            elif match[CELL_RUN]:
-                if self._take_cells(match, offset + start):
-                    continue
-            elif self._held is None and (tag := lookup(match[0])) is not None:
-                ON[tag.role](self, tag, Token(tag, match[0], offset + start, offset + end))
-                continue
             for token in tokens(match[0], offset + start):
                 self._take(token)
         if done < len(source):
@@ -106,68 +104,6 @@ class Parser:
         if self._held is not None:
             self._decide_held(None)
         self._growth.say(text, start)
-
-    # --- phrases: faster, and nothing else ---
-
-    def _take_element(self, match: re.Match[str], start: int, end: int) -> bool:
-        """An element's opening tag, with its box, text and closing tag where they follow at once."""
-        name, left, top, right, bottom, text, closer = match.group(*ELEMENT)
-        tag = lookup(f"<{name}>")
-        assert tag is not None, "every phrase begins with a tag"
-        growth, kind = self._growth, tag.kind
-        place = growth.open[-1]
-        if kind not in CHILDREN[place.kind] or len(growth.open) >= MAX_DEPTH:
-            return False
-        if self._held is not None or self._ended or not self._begun:
-            return False
-        boxes: tuple[Box, ...] = ()
-        if left:
-            box = Box(int(left), int(top), int(right), int(bottom))
-            if box.x0 > GRID or box.y0 > GRID or box.x1 > GRID or box.y1 > GRID:
-                return False
-            boxes = (box,)
-        if growth.run or growth.numbers:
-            growth.settle()
-        if closer and KINDS[kind].text == "own":
-            level = ref = None
-            if tag.number is not None:
-                level, ref = (tag.number, None) if kind == "section_header" else (None, tag.number)
-            place.add(Element(kind, text, boxes, level, None, ref, (), (), (), (start, end)))
-            return True
-        inner = Place(kind, name, tag.number, start)
-        inner.boxes += boxes
-        growth.open.append(inner)
-        if text:
-            growth.say(text, end - len(closer or "") - len(text))
-        if closer:
-            growth.settle(closing=True)
-            growth.close_top(end)
-        return True
-
-    def _take_cells(self, match: re.Match[str], start: int) -> bool:
-        """Cells with nothing but text in them, and the end of their row where it follows."""
-        growth = self._growth
-        in_cell = growth.open[-1].kind == "cell"
-        table = growth.open[-2 if in_cell else -1]
-        if self._held is not None or not table.rule.cells:
-            return False
-        growth.settle(closing=in_cell)
-        if in_cell:
-            growth.close_top(start)
-        cells = CELL.findall(match[CELL_RUN])
-        last = None if match[ROW_END] else cells.pop()  # where its row goes on, more may come into the last
-        for token, text in cells:
-            end = start + len(token) + 2 + len(text)
-            growth.add_slot(table, Slot(token, text, None, (), start, end))
-            start = end
-        if last is None:
-            growth.end_row(table)
-        else:
-            token, text = last
-            growth.open.append(Place("cell", token, None, start, implied=True))
-            if text:
-                growth.say(text, start + len(token) + 2)
-        return True
 
     # --- boxes, labels ---
 
@@ -188,10 +124,15 @@ class Parser:
         growth.box = (growth.box[0] if growth.numbers else token.start, token.end)
         growth.numbers.append(number)
         if len(growth.numbers) == 4:
-            place.boxes.append(Box(*growth.numbers))
+            place.boxes.append(self._upright(*growth.numbers))
             growth.numbers.clear()
             if not place.untouched and not place.label:
                 growth.report("late_box", *growth.box, place.name)
+
+    def _upright(self, x0: int, y0: int, x1: int, y1: int) -> Box:
+        if x1 < x0 or y1 < y0:
+            self._growth.report("inverted_box", *self._growth.box, f"{x0} {y0} {x1} {y1}")
+        return Box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
 
     def _on_label(self, tag: Tag, token: Token) -> None:
         """A class or a language. Elsewhere the same spelling is text: <map> and <line> are HTML and SVG, too."""

@@ -23,6 +23,7 @@ PROBLEMS: dict[str, tuple[Severity, str]] = {
     "too_deep":          ("error",   "more than {0} elements in each other; closed {1}"),
     "incomplete_box":    ("error",   "a box of {0} numbers instead of 4; left out"),
     "out_of_range":      ("error",   "location {0} beyond the grid of {1}; moved to its edge"),
+    "inverted_box":      ("error",   "box {0} has its corners the wrong way round"),
     "late_box":          ("warning", "a box behind the content of {0}; moved to its front"),
     "unfinished_row":    ("error",   "a table row without <nl>"),
     "empty_row":         ("warning", "a table row without cells; left out"),
@@ -36,7 +37,6 @@ PROBLEMS: dict[str, tuple[Severity, str]] = {
     "broken_page":       ("warning", "<page_break> inside {0}; it is closed on one page and continued on the next"),
     "no_end":            ("warning", "no </doctag> at the end"),
     # found by the validator
-    "inverted_box":      ("error",   "box {0} has its corners the wrong way round"),
     "empty_box":         ("warning", "box {0} has no area"),
     "box_out_of_range":  ("error",   "box {0} leaves the grid of {1}"),
     "missing_box":       ("warning", "{0} has no box, although its neighbours do"),

@@ -186,4 +186,6 @@ def _label(mode: str, label: str) -> str:
 
 
 def _box(box: Box) -> str:
-    return "".join(f"<loc_{min(max(round(number), 0), GRID)}>" for number in (box.x0, box.y0, box.x1, box.y1))
+    left, right = sorted((box.x0, box.x1))
+    top, bottom = sorted((box.y0, box.y1))
+    return "".join(f"<loc_{min(max(round(number), 0), GRID)}>" for number in (left, top, right, bottom))

@@ -68,7 +68,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize(("start", "again"), HOSTILE)
 def test_what_could_be_gone_over_again_is_not(start: str, again: str) -> None:
-    """Each of these was, or easily would be, quadratic. Four times as much takes about four times as long, not sixteen."""
+    """Each of these was or might be quadratic. Four times as much takes about four times as long, not sixteen."""
     few, many = (process_time(f"<doctag>{start}{again * count}") for count in (10_000, 40_000))
     assert many < 10 * few
 

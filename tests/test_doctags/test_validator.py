@@ -9,7 +9,6 @@ from doctags.problems import PROBLEMS
 L = "<loc_1><loc_2><loc_30><loc_40>"
 
 TEXTS = {
-    "inverted_box": "<doctag><text><loc_9><loc_2><loc_3><loc_4>a</text></doctag>",
     "empty_box": "<doctag><text><loc_3><loc_2><loc_3><loc_4>a</text></doctag>",
     "missing_box": f"<doctag><text>{L}a</text><text>b</text></doctag>",
     "unknown_language": "<doctag><code><_Klingon_>nuqneH</code></doctag>",
@@ -22,6 +21,7 @@ TEXTS = {
 }
 
 TREES = {
+    "inverted_box": Element("text", "a", (Box(9, 2, 3, 4),)),
     "box_out_of_range": Element("text", "a", (Box(1, 2, 700, 4),)),
     "bad_level": Element("section_header", "a", level=9),
     "unknown_kind": Element("heading", "a"),
@@ -47,7 +47,7 @@ def test_validator_finds_in_trees_from_elsewhere(kind: str) -> None:
 def test_every_problem_of_the_validator_has_a_case() -> None:
     """A check that nothing shows may never fire."""
     after_parser = list(PROBLEMS)[list(PROBLEMS).index("no_end") + 1 :]
-    assert set(after_parser) == {*TEXTS, *TREES}
+    assert {*after_parser, "inverted_box"} == {*TEXTS, *TREES}
 
 
 @pytest.mark.parametrize("kind", TREES)
