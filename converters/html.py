@@ -239,7 +239,7 @@ class _Writer:
         else:
             scale = CSS_PX_PER_INCH / block.picture.dpi if block.picture.dpi > 0 else 1.0
             size = {"width": block.picture.width_px, "height": block.picture.height_px}
-            image = etree.SubElement(figure, "img", src=block.picture.href, alt=text)
+            image = etree.SubElement(figure, "img", src=block.picture.address, alt=text)
             for name, pixels in size.items():
                 image.set(name, str(max(round(pixels * scale), 1)))
         for smiles in block.smiles:

@@ -223,7 +223,7 @@ def _figure(figure: Figure) -> tuple[str, ...]:
     if figure.picture is not None:
         words = alt_text(figure.label, [plain(caption.runs) for caption in figure.captions])
         alt = escape([Piece(words, in_link=True)], place="heading")
-        file = f"![{alt}]({_address(figure.picture.href)})"
+        file = f"![{alt}]({_address(figure.picture.address)})"
     molecules = [f"SMILES: {_code_span(smiles)}" for smiles in figure.smiles]
     grid = _grid(figure.grid) if figure.grid else ""
     return (file, *molecules, grid, _stacked([(block, text) for block in figure.blocks if (text := _block(block))]))

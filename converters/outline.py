@@ -6,6 +6,7 @@ Law: no character of the tree's prose is lost, whatever its shape; running heads
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -50,6 +51,8 @@ _OWNERS: dict[str, frozenset[str]] = {
     **dict.fromkeys(PICTURE_KINDS, frozenset({"fig", "cha", "pla", "abb", "sch"})),
     "code": frozenset({"lis", "alg", "cod"}),
 }
+# "Table 2: ..." is a caption whatever the model called it; "Table 2 shows" is not.
+_NUMBERED_CAPTION = re.compile(r"\s*(?:Tab(?:le|\.)|Fig(?:ure|\.)|Listing|Chart)\s*[0-9]+\s*[.:]\s", re.IGNORECASE)
 _ROLES: dict[str, Role] = {
     "caption": "caption",
     "footnote": "footnote",
@@ -193,7 +196,7 @@ class _Reader:
         runs, rest = self._content(element, depth)
         sources = self._sources(element, plain(runs))
         item = Item(Marker("box", checked=_BOXES[element.kind]), runs, tuple(rest), sources)
-        return [Listing((item,), False)]
+        return [Listing(_marked([item], ordered=False))]
 
     def _listing(self, element: Element, depth: int) -> list[Block]:
         items: list[Item] = []
@@ -364,6 +367,10 @@ def _caption_first(element: Element, captions: tuple[Element, ...], *, default: 
     return caption.y0 < element.box.y0
 
 
+def _is_caption(element: Element) -> bool:
+    return element.kind == "caption" or (element.kind == "text" and _NUMBERED_CAPTION.match(element.text) is not None)
+
+
 def _with_captions(elements: Sequence[Element]) -> list[tuple[Element, tuple[Element, ...]]]:
     """Elements, each with the captions beside it that have no owner."""
     lent: dict[int, list[Element]] = {}
@@ -371,7 +378,7 @@ def _with_captions(elements: Sequence[Element]) -> list[tuple[Element, tuple[Ele
     for index, element in enumerate(elements):
         beside = [place for place in (index - 1, index + 1) if 0 <= place < len(elements)]
         takers = [place for place in beside if elements[place].kind in _OWNERS and not elements[place].captions]
-        if element.kind != "caption" or not takers:
+        if not takers or not _is_caption(element):
             continue
         word = element.text.strip()[:3].lower()
         owner = next((place for place in takers if word in _OWNERS[elements[place].kind]), takers[0])

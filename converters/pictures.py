@@ -5,11 +5,15 @@ Knows: doctags.tree. Does not know: how a picture is cut out of a page.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from doctags.tree import Element, Page
 
+# Two letters at least: "C:" is a drive.
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _NAMELESS = frozenset({"other", "picture_group"})
 PICTURE_KINDS = frozenset({"picture", "chart"})
 
@@ -22,6 +26,11 @@ class Picture:
     width_px: int
     height_px: int
     dpi: float
+
+    @property
+    def address(self) -> str:
+        """`href` as it stands in a document: a path encoded, an address as it is."""
+        return self.href if _SCHEME.match(self.href) else quote(self.href, safe="/")
 
 
 def picture_elements(page: Page) -> list[Element]:

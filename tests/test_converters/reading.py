@@ -70,21 +70,10 @@ class Reading:
     odd: Counter[str] = field(default_factory=Counter)
 
 
+BLOCK_TOKENS = ("paragraph", "bullet_list", "ordered_list", "list_item", "table", "thead", "tbody", "tr", "th", "td")
 EXPECTED_TOKENS = frozenset(
-    ["paragraph_open", "bullet_list_open", "ordered_list_open", "list_item_open", "table_open", "thead_open", "tr_open"]
-    + [
-        "th_open",
-        "td_open",
-        "tbody_open",
-        "heading_open",
-        "inline",
-        "fence",
-        "html_block",
-        "text",
-        "code_inline",
-        "math",
-    ]
-    + ["link_open", "image", "strong_open", "hardbreak"]
+    {f"{name}_open" for name in (*BLOCK_TOKENS, "heading", "link", "strong")}
+    | {"inline", "fence", "html_block", "text", "code_inline", "math", "image", "hardbreak"}
 )
 
 
