@@ -24,7 +24,7 @@ _CAPTION_REACH = 40.0
 
 def pictures_only(ink: Ink, number: int) -> Page:
     """A page without text: its pictures."""
-    found = [Element("picture", boxes=(ink.place(rect),)) for rect in figures.pictures(ink, ())]
+    found = [Element("picture", boxes=(ink.place(rect),)) for rect in figures.pictures(ink, (), 10.0)]
     return Page(tuple(found), number, ink.size)
 
 
@@ -92,7 +92,11 @@ class _Assembly:
         """Picture regions that are pictures; the text in them, if it is short, belongs to them."""
         proposed = [item.rect for item in found if item.kind == "picture"]
         tabular = [item.rect for item in found if item.kind == "table"]
-        rects = [r for r in figures.pictures(self._ink, proposed) if not any(_overlap(r, t) > 0.5 for t in tabular)]
+        rects = [
+            rect
+            for rect in figures.pictures(self._ink, proposed, self._manner.body)
+            if not any(_overlap(rect, table) > 0.5 for table in tabular)
+        ]
         result: list[Region] = [Region("picture", rect) for rect in rects]
         for item in found:
             if item.kind == "picture":
@@ -150,8 +154,8 @@ class _Assembly:
             return True
         if (y1 < 0.15 or y0 > 0.85) and regions.is_page_number(item.text):
             return True
-        # a footnote at the very foot of the page looks like a footer to the model
-        noted = y0 > 0.5 and regions.has_note_mark(item.lines[0]) and len(item.lines[0].words) > 3
+        # a footnote near the foot of the page looks like a footer to the model
+        noted = 0.5 < y0 < 1 - _EDGE and regions.has_note_mark(item.lines[0]) and len(item.lines[0].words) > 3
         named = item.kind in ("page-header", "page-footer") and not noted
         return named and (y1 < _EDGE or y0 > 1 - _EDGE or (self._manner.pages == 1 and (y1 < 0.13 or y0 > 0.87)))
 

@@ -19,8 +19,11 @@ _MAX_PARTS = 600
 """Gathering is quadratic; a page with more parts than this is one drawing anyway."""
 
 
-def pictures(ink: Ink, proposed: Sequence[Rect]) -> list[Rect]:
-    """Rectangles of the page's pictures, none inside another. `proposed` are the layout model's."""
+def pictures(ink: Ink, proposed: Sequence[Rect], body: float) -> list[Rect]:
+    """Rectangles of the page's pictures, none inside another.
+
+    `proposed` are the layout model's; `body` is the document's body size in points: labels are not larger than that.
+    """
     page = ink.width * ink.height
     images = [rect for rect in ink.images if not _is_ground(rect, ink, page)]
     found = [rect for rect in _gathered(images) if _is_large(rect)]
@@ -29,7 +32,7 @@ def pictures(ink: Ink, proposed: Sequence[Rect]) -> list[Rect]:
         parts = shapes + [rect for rect in ink.fills if _area(rect) < 0.3 * page]
         for rect in _gathered(parts):
             inside = sum(_within(shape, rect) for shape in shapes)
-            if _is_large(rect, 40) and inside >= 3 and _prose_share(rect, ink.lines) < 0.25:
+            if _is_large(rect, 40) and inside >= 3 and _prose_share(rect, ink.lines) < 0.25 and not _titled(rect, ink, body):
                 found.append(rect)
     for rect in _gathered([rect for rect in ink.fills if _area(rect) < 0.1 * page]):
         parts_inside = sum(_within(fill, rect) for fill in ink.fills)
@@ -38,7 +41,7 @@ def pictures(ink: Ink, proposed: Sequence[Rect]) -> list[Rect]:
             found.append(rect)
     marks = ink.images + ink.shapes + ink.fills
     for rect in proposed:
-        if any(_within(mark, rect) for mark in marks) and _prose_share(rect, ink.lines) < 0.5 and _is_large(rect):
+        if any(_within(mark, rect) for mark in marks) and _prose_share(rect, ink.lines) < 0.5 and _is_large(rect) and not _titled(rect, ink, body):
             found.append(rect)
     return _outermost(found)
 
@@ -48,7 +51,12 @@ def _is_ground(rect: Rect, ink: Ink, page: float) -> bool:
     over = [line for line in ink.lines if _within(line.rect, rect)]
     if not over:
         return False
-    return _area(rect) > 0.5 * page or _prose_share(rect, over) > 0.03
+    return _area(rect) > 0.5 * page or sum(_area(line.rect) for line in over) > 0.03 * _area(rect)
+
+
+def _titled(rect: Rect, ink: Ink, body: float) -> bool:
+    """Whether type too large for a label stands in a drawing: it is the ground of a heading."""
+    return any(line.style.size > 1.3 * body and _within(line.rect, rect) for line in ink.lines if len(line.text) > 2)
 
 
 def _prose_share(rect: Rect, lines: Sequence[Line]) -> float:

@@ -61,7 +61,10 @@ _MATH_FONT = re.compile(
 )
 _MATH_SIGNS = frozenset("=+−±×÷·∑∏∫∂∇√∞≤≥≠≈≡∈∉⊂⊆∪∩∀∃→⇒↔⇔⟨⟩∥⊗⊕∝∼≪≫′")
 
-BULLETS = frozenset("•◦▪▫●○■□◆◇►▶▸‣⁃∙⦁➢➔❖✓✔✗✘–—-*·※→⇒➤◾◼\u2022\u2023")
+ITEM_SIGNS = frozenset("•◦▪●○■◆►▶❖")
+"""Bullets that are never part of a word."""
+
+BULLETS = frozenset("•◦▪▫●○■□◆◇►▶▸‣⁃∙⦁➢➔❖✓✔✗✘–—-*·→⇒➤◾◼\u2022\u2023")
 _CHECKS = {"☐": False, "☑": True, "☒": True, "❏": False, "❐": False, "❑": False, "❒": False, "□": False}
 
 _ZERO_WIDTH = frozenset("\u200b\u200c\u200d\u2060\ufeff")

@@ -293,6 +293,8 @@ def _line(spans: list[Any], upright: bool, frame: _Frame, styles: dict[tuple[Any
                 if last:
                     _close(words, chars, rtl, upright, frame)
                 continue
+            if last in glyphs.ITEM_SIGNS:
+                _close(words, chars, rtl, upright, frame)
             chars.append((last, char, style, raised))
     _close(words, chars, rtl, upright, frame)
     if not words:

@@ -72,12 +72,19 @@ def _sections(bands: list[list[int]], rects: list[Rect]) -> list[list[list[int]]
     """Bands joined from top to bottom as long as one gutter runs through all of them."""
     sections: list[list[list[int]]] = []
     for band in bands:
-        near = sections and min(rects[i][1] for i in band) - max(rects[i][3] for i in sections[-1][-1]) < MAX_PAUSE
-        if near and _gutter([*sections[-1], band], rects) is not None:
+        near = bool(sections) and min(rects[i][1] for i in band) - max(rects[i][3] for i in sections[-1][-1]) < MAX_PAUSE
+        if near and _joins(sections[-1], band, rects):
             sections[-1].append(band)
         else:
             sections.append([band])
     return sections
+
+
+def _joins(section: list[list[int]], band: list[int], rects: list[Rect]) -> bool:
+    """Whether a band leaves a gutter of the bands above it open; if they have none yet, whether one is possible."""
+    if _gutter(section, rects) is not None:
+        return _gutter([*section, band], rects) is not None
+    return bool(_gaps([item for other in [*section, band] for item in other], rects))
 
 
 def _gutter(bands: list[list[int]], rects: list[Rect]) -> tuple[float, float] | None:
