@@ -51,7 +51,7 @@ def _devices() -> Iterator[tuple[str, str]]:
 
 def _would_run(model: str) -> str:
     try:
-        found = checkpoint.find(model)
+        found = checkpoint.find(model, local_only=True)
     except SmolDoclingError as error:
         return f"the text layer of born-digital PDFs; {error}"
     return f"{found.name} from {found.folder}, with transformers"

@@ -351,8 +351,9 @@ def _load(
     from smoldocling.engine.reference import Reference
     from smoldocling.vocab import Vocab
 
-    engine = Reference(found, device=device, dtype=dtype, batch_size=batch_size)
-    return _Model(engine, Vocab(found), splits, max_new_tokens)
+    vocab = Vocab(found)
+    engine = Reference(found, vocab, device=device, dtype=dtype, batch_size=batch_size)
+    return _Model(engine, vocab, splits, max_new_tokens)
 
 
 def _drain(ready: deque[_Done]) -> Iterator[_Done]:

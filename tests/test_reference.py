@@ -217,15 +217,6 @@ def test_without_a_closing_tag_the_stop_id_ends_an_answer(tmp_path: Path) -> Non
     assert (answer.finish, answer.steps) == ("stop", len(answer.ids) + 1)
 
 
-def test_without_a_vocabulary_only_configured_ids_end_an_answer(tmp_path: Path) -> None:
-    """Enough to run a checkpoint by its ids; a closing tag is text, and an engine cannot read."""
-    script = "<doctag>Hello</doctag> world"
-    found = checkpoint.find(str(make_checkpoint(tmp_path, script=script)))
-    (answer,) = Reference(found, device="cpu", dtype="float32").run([request_for(found, 0)])
-    assert Vocab(found).decode(answer.ids) == script
-    assert (answer.finish, answer.steps) == ("stop", len(answer.ids) + 1)
-
-
 def test_sampling_settings_of_the_checkpoint_are_ignored(
     copied: Path, requests: Sequence[Request], alone: dict[int, Generation]
 ) -> None:

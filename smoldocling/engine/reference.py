@@ -25,19 +25,6 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 AUTO_BATCH = {"cpu": 4, "cuda": 16}
 
 
-class ConfiguredEnds:
-    """The ends that configuration files name: no closing tag is known."""
-
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self.stop_ids = frozenset(checkpoint.end_ids)
-        self.closer_ids: tuple[int, ...] = ()
-        self.pad_id = min(self.stop_ids, default=0)
-
-    def closes(self, ids: Sequence[int]) -> bool:
-        """Never."""
-        return False
-
-
 class Reference:
     """Greedy decoding with left padding. A page's ids do not depend on its company (exactly so in float32).
 
@@ -49,7 +36,7 @@ class Reference:
     def __init__(
         self,
         checkpoint: Checkpoint,
-        ends: Ends | None = None,
+        ends: Ends,
         *,
         device: str = "auto",
         dtype: str = "auto",
@@ -57,7 +44,7 @@ class Reference:
     ) -> None:
         """Load the weights. Raises UnusableOption for a device that is not there, UnusableCheckpoint for bad files.
 
-        ends        what ends an answer; by default the end ids in the checkpoint's configuration and nothing else
+        ends        what ends an answer
         device      "auto" (an accelerator if there is one), "cpu", "cuda", "cuda:1", "mps"...
         dtype       "auto" (bfloat16 where the device computes in it, else float32), "float32", "bfloat16", "float16"
         batch_size  pages written together
@@ -66,7 +53,7 @@ class Reference:
         self.dtype = choose_dtype(dtype, self.device)
         self.batch_size: int = AUTO_BATCH.get(self.device.type, 1) if batch_size == "auto" else batch_size
         self._checkpoint = checkpoint
-        self._ends = ends or ConfiguredEnds(checkpoint)
+        self._ends = ends
         self._model = _load(checkpoint, self.device, self.dtype)
         self._floats = float_of_byte(checkpoint)
 
