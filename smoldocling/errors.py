@@ -21,7 +21,14 @@ class UnusableOption(SmolDoclingError):
 
 
 class NoCheckpoint(SmolDoclingError):
-    """No model weights were found where they were looked for."""
+    """No model weights were found where they were looked for.
+
+    reason  where they were looked for, without the advice that ends the message
+    """
+
+    def __init__(self, reason: str, advice: str) -> None:
+        super().__init__(f"{reason}; {advice}")
+        self.reason = reason
 
 
 class UnusableCheckpoint(SmolDoclingError):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from huggingface_hub import constants
 
-from smoldocling.errors import NoCheckpoint
+from smoldocling.errors import NoCheckpoint, UnusableCheckpoint
 
 SHORT_NAMES = {
     "smoldocling": "docling-project/SmolDocling-256M-preview",
@@ -37,10 +37,10 @@ HUB_ANSWERS_WITHIN_S = 3.0
 
 
 def repository(model: str) -> str:
-    """The hub id that a name stands for. Raises NoCheckpoint for what cannot be one."""
+    """The hub id that a name stands for. Raises UnusableCheckpoint for what cannot be one."""
     found = SHORT_NAMES.get(model, model)
     if not re.fullmatch(r"\w[\w.-]*/[\w.-]+", found):
-        raise NoCheckpoint(
+        raise UnusableCheckpoint(
             f"{model!r} is neither a folder nor a hub id; give a folder, an id like {SHORT_NAMES['smoldocling']},"
             f" or one of {', '.join(SHORT_NAMES)}"
         )
@@ -68,9 +68,9 @@ def snapshot(repository: str, *, revision: str | None = None, local_only: bool =
     folder = None if revision else _cached(repository, constants.DEFAULT_REVISION)
     if folder is None:
         raise NoCheckpoint(
-            f"{repository} is neither a folder here nor in {constants.HF_HUB_CACHE}, and {reason}; give the folder of a"
-            f" copy as the model ('hf download {repository}' makes one where there is a network), or use the textlayer"
-            " engine"
+            f"{repository} is neither a folder here nor in {constants.HF_HUB_CACHE}, and {reason}",
+            f"give the folder of a copy as the model ('hf download {repository}' makes one where there is a network), or"
+            " use the textlayer engine",
         )
     return folder
 

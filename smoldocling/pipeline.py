@@ -149,7 +149,7 @@ class Converter:
             except NoCheckpoint as error:
                 if engine != "auto":
                     raise
-                self.without_model = str(error)
+                self.without_model = error.reason
 
     @property
     def engine(self) -> str:

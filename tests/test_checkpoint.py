@@ -185,7 +185,7 @@ def test_an_untied_head_without_weights_is_refused(tmp_path: Path) -> None:
 )
 def test_a_name_that_can_be_no_checkpoint_is_refused_at_once(name: str) -> None:
     """A misspelt path must not be asked of the hub."""
-    with pytest.raises(NoCheckpoint, match=r"neither a folder nor a hub id.*smoldocling, granite-docling"):
+    with pytest.raises(UnusableCheckpoint, match=r"neither a folder nor a hub id.*smoldocling, granite-docling"):
         checkpoint.find(name or "--")
 
 
