@@ -69,8 +69,8 @@ def snapshot(repository: str, *, revision: str | None = None, local_only: bool =
     if folder is None:
         raise NoCheckpoint(
             f"{repository} is neither a folder here nor in {constants.HF_HUB_CACHE}, and {reason}",
-            f"give the folder of a copy as the model ('hf download {repository}' makes one where there is a network), or"
-            " use the textlayer engine",
+            f"give the folder of a copy as the model ('hf download {repository}' makes one where there is a network),"
+            " or use the textlayer engine",
         )
     return folder
 
