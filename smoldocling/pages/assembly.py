@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from doctags.tree import Cell, Element, Page
-from smoldocling.pages import figures, glyphs, lattice, lists, order, pairs, prose, regions, tables
+from smoldocling.pages import figures, glyphs, headings, lattice, lists, order, pairs, prose, regions, tables
 from smoldocling.pages.headings import Manner
 from smoldocling.pages.ink import Ink, Rect
 from smoldocling.pages.layout import Group
@@ -38,8 +38,7 @@ class _Assembly:
         self._ink = ink
         self._manner = manner
         self._number = number
-        words = {word.text.strip(".,;:()").lower() for line in ink.lines for word in line.words[:-1]}
-        self._known = manner.words | words
+        self._known = manner.words | headings.whole_words([line.text for line in ink.lines])
 
     def page(self, groups: tuple[Group, ...] | None) -> Page:
         ink = self._ink
@@ -236,7 +235,21 @@ class _Assembly:
             or best is not min(equal, key=lambda item: item.rect[1])
         ):
             return found
-        return [replace(item, kind="title") if item is best else item for item in found]
+        return [self._beside_title(item, best) for item in found]
+
+    def _beside_title(self, item: Region, title: Region) -> Region:
+        """The title as such; names, dates and places set in large type right under it are no headings."""
+        if item is title:
+            return replace(item, kind="title")
+        below = item.rect[1] - title.rect[3]
+        credit = (
+            item.kind == "section-header"
+            and 0 <= below < 9 * self._manner.body
+            and not all(line.bold for line in item.lines)
+            and not regions.is_numbered(item.text)
+            and not self._manner.is_matter(item.text)
+        )
+        return replace(item, kind="text") if credit else item
 
     # elements
 

@@ -67,6 +67,31 @@ ITEM_SIGNS = frozenset("•◦▪●○■◆►▶❖")
 BULLETS = frozenset("•◦▪▫●○■□◆◇►▶▸‣⁃∙⦁➢➔❖✓✔✗✘–—-*·→⇒➤◾◼\u2022\u2023")
 _CHECKS = {"☐": False, "☑": True, "☒": True, "❏": False, "❐": False, "❑": False, "❒": False, "□": False}
 
+# TeX's extension font has large signs at these codes and never says so.
+_EXTENSION_FONT = re.compile(r"(?:^|\+)(?:cm|lm|tx|px)ex", re.IGNORECASE)
+_EXTENSION_SIGNS = {
+    code: sign
+    for sign, codes in {
+        "(": (0x00, 0x10, 0x12, 0x20, 0x30, 0xA1, 0xB3, 0xB5, 0xC3),
+        ")": (0x01, 0x11, 0x13, 0x21, 0x31, 0xA2, 0xB4, 0xB6, 0xC4),
+        "[": (0x02, 0x14, 0x22, 0x68, 0x32, 0xA3, 0xB7),
+        "]": (0x03, 0x15, 0x23, 0x69, 0x33, 0xA4, 0xB8),
+        "{": (0x08, 0x1A, 0x28, 0x6E, 0x38, 0xA9, 0xBD),
+        "}": (0x09, 0x1B, 0x29, 0x6F, 0x39, 0xAA, 0xBE),
+        "|": (0x0C, 0x0D, 0x36, 0x37),
+        "∑": (0x50, 0x58),
+        "∏": (0x51, 0x59),
+        "∫": (0x52, 0x5A),
+        "⋃": (0x53, 0x5B),
+        "⋂": (0x54, 0x5C),
+        "√": (0x70, 0x71, 0x72, 0x73, 0x74),
+    }.items()
+    for code in codes
+}
+
+ACCENTS = frozenset("´`¨ˆ˜¯ˇ˚˘˙˝^~¸")
+_COMBINING = dict(zip("´`¨ˆ˜¯ˇ˚˘˙˝^~¸", "\u0301\u0300\u0308\u0302\u0303\u0304\u030c\u030a\u0306\u0307\u030b\u0302\u0303\u0327", strict=True))
+
 _ZERO_WIDTH = frozenset("\u200b\u200c\u200d\u2060\ufeff")
 
 
@@ -88,6 +113,31 @@ def clean(char: str, font: str) -> str:
     if char in _ZERO_WIDTH or 0xD800 <= code <= 0xDFFF:
         return ""
     return char
+
+
+def from_code(char: str, font: str) -> str:
+    """The character of a font without a character map, of which only the code is known; U+FFFD for most."""
+    if _EXTENSION_FONT.search(font):
+        # pieces of tall brackets and empty places say nothing
+        return _EXTENSION_SIGNS.get(ord(char), "")
+    if _DINGBAT_FONT.search(font):
+        return BULLET
+    return "\ufffd"
+
+
+def accented(chars: list[tuple[str, float, float]]) -> str:
+    """Characters, each with its left and right edge, with accents that are printed over a letter joined to it."""
+    result = ""
+    for place, (char, left, right) in enumerate(chars):
+        before = chars[place - 1] if place else None
+        if before is not None and before[0] in _COMBINING and left - 0.5 <= (before[1] + before[2]) / 2 <= right + 0.5:
+            letter = {"ı": "i", "ȷ": "j"}.get(char, char)
+            whole = unicodedata.normalize("NFC", letter[:1] + _COMBINING[before[0]])
+            if len(whole) == 1 and result.endswith(before[0]):
+                result = result[:-1] + whole + letter[1:]
+                continue
+        result += char
+    return result
 
 
 def is_broken(char: str) -> bool:

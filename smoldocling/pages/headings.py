@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pymupdf
 
 from smoldocling.pages import glyphs
+from smoldocling.pages.glyphs import SOFT_HYPHEN
 
 SAMPLE = 24
 """Pages looked at; more of them change neither the body size nor the running heads."""
@@ -21,6 +23,12 @@ _MARGIN = 0.12
 """Share of the page height at the top and at the bottom in which running heads stand."""
 
 _NUMBER = re.compile(r"(\d{1,2}(?:\.\d{1,2})*)\.?\s+\S")
+# Front and back matter stands at the top level, whatever its type is.
+_MATTER = re.compile(
+    r"(?:abstract|references|bibliography|acknowledge?ments?|appendix|contents|table of contents|introduction|conclusions?|"
+    r"summary|literature|zusammenfassung|literatur|inhalt|résumé|bibliographie)$",
+    re.IGNORECASE,
+)
 _DIGITS = re.compile(r"\d+")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
@@ -30,12 +38,14 @@ class Manner:
     """How a document is set.
 
     body     font size of most characters, points           styles   heading styles (size, bold), largest first
+    depths   heading styles that come with numbers -> how deep those are
     outline  text of an outline entry -> its level, from 1  running  texts that recur in the margins, digits as "#"
     words    lower-case words, hyphened ones included       pages    number of pages that were looked at
     """
 
     body: float
     styles: tuple[tuple[float, bool], ...]
+    depths: dict[tuple[float, bool], int]
     outline: dict[str, int]
     running: frozenset[str]
     words: frozenset[str]
@@ -49,10 +59,18 @@ class Manner:
         number = _NUMBER.match(text)
         if number:
             return min(6, number.group(1).count(".") + 1)
+        if self.is_matter(text):
+            return 1
+        if (size, bold) in self.depths:
+            return min(6, self.depths[size, bold])
         for rank, (other, heavy) in enumerate(self.styles):
             if abs(other - size) < 0.75 and heavy == bold:
                 return min(6, rank + 1)
         return min(6, 1 + sum(other > size + 0.75 for other, _ in self.styles))
+
+    def is_matter(self, text: str) -> bool:
+        """Whether a text is the name of front or back matter: an abstract, the references."""
+        return bool(_MATTER.match(text))
 
     def is_running(self, text: str) -> bool:
         """Whether a text stands in the margin of several pages."""
@@ -77,6 +95,7 @@ def study(document: pymupdf.Document) -> Manner:
     sizes = Counter[float]()
     styles = Counter[tuple[float, bool]]()
     margins = Counter[str]()
+    depths: dict[tuple[float, bool], Counter[int]] = {}
     words: set[str] = set()
     for number in numbers:
         try:
@@ -87,19 +106,23 @@ def study(document: pymupdf.Document) -> Manner:
             continue
         margins.update(_margin_texts(raw, height))
         for block in raw["blocks"]:
+            rows = ["".join(span["text"] for span in line["spans"]) for line in block.get("lines", ())]
+            words |= whole_words(rows)
             for line in block.get("lines", ()):
-                text = "".join(span["text"] for span in line["spans"]).strip()
-                words.update(word.lower() for word in _WORD.findall(text[:-1] if text.endswith("-") else text))
                 for span in line["spans"]:
                     sizes[round(span["size"] * 2) / 2] += len(span["text"].strip())
-            style = _heading_style(block)
+            style, text = _heading_style(block)
             if style is not None:
                 styles[style] += 1
+                number = _NUMBER.match(text)
+                if number:
+                    depths.setdefault(style, Counter())[number.group(1).count(".") + 1] += 1
     body = sizes.most_common(1)[0][0] if sizes else 10.0
     repeated = max(2, round(0.25 * len(numbers)))
     return Manner(
         body=body,
         styles=_ranked(styles, body),
+        depths={style: counts.most_common(1)[0][0] for style, counts in depths.items()},
         outline=_outline(document),
         running=frozenset(text for text, times in margins.items() if times >= repeated),
         words=frozenset(words),
@@ -120,18 +143,30 @@ def _margin_texts(raw: dict[str, Any], height: float) -> set[str]:
     return found
 
 
-def _heading_style(block: dict[str, Any]) -> tuple[float, bool] | None:
-    """Size and weight of a block that could be a heading: a few rows in one style that are no sentence."""
+def whole_words(rows: Sequence[str]) -> set[str]:
+    """The words of some rows in lower case, without those that the end of a row may have cut."""
+    found: set[str] = set()
+    cut = False
+    for row in rows:
+        words = _WORD.findall(row.replace(SOFT_HYPHEN, ""))
+        ends_cut = row.rstrip().endswith(("-", SOFT_HYPHEN))
+        found.update(word.lower() for word in words[cut : len(words) - ends_cut])
+        cut = ends_cut
+    return found
+
+
+def _heading_style(block: dict[str, Any]) -> tuple[tuple[float, bool] | None, str]:
+    """Size and weight of a block that could be a heading, few rows in one style that are no sentence, and its text."""
     lines = block.get("lines", ())
     spans = [span for line in lines for span in line["spans"] if span["text"].strip()]
     text = " ".join(span["text"].strip() for span in spans)
     letters = sum(char.isalpha() for char in text)
     if not 3 <= letters <= 120 or letters < 0.5 * len(text.replace(" ", "")) or len(lines) > 4:
-        return None
+        return None, text
     sizes = {round(span["size"] * 2) / 2 for span in spans}
     if max(sizes) - min(sizes) > 1 or text.endswith((".", ",", ";", "-")):
-        return None
-    return max(sizes), all(glyphs.is_bold(span["font"], span["flags"]) for span in spans)
+        return None, text
+    return (max(sizes), all(glyphs.is_bold(span["font"], span["flags"]) for span in spans)), text
 
 
 def _ranked(styles: Counter[tuple[float, bool]], body: float) -> tuple[tuple[float, bool], ...]:

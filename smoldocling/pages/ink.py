@@ -20,8 +20,14 @@ from smoldocling.pages import glyphs
 
 Rect = tuple[float, float, float, float]
 
-# CID_FOR_UNKNOWN_UNICODE off: a glyph without a known character must come as U+FFFD, not as some other character.
 _FLAGS = pymupdf.TEXT_PRESERVE_LIGATURES | pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP
+_FLAGS = (
+    pymupdf.TEXT_PRESERVE_LIGATURES
+    | pymupdf.TEXT_PRESERVE_WHITESPACE
+    | pymupdf.TEXT_MEDIABOX_CLIP
+    | pymupdf.TEXT_CID_FOR_UNKNOWN_UNICODE
+)
+_UNKNOWN = 128  # char_flags: the font does not say which characters its codes stand for; the codes come instead
 _PAINTED = 16 | 32  # char_flags: the span is filled or stroked
 _SUPERSCRIPT = 1  # flags: the span stands above the baseline
 _WHITE = 0xF8  # from here on a colour channel counts as paper
@@ -287,8 +293,9 @@ def _line(spans: list[Any], upright: bool, frame: _Frame, styles: dict[tuple[Any
         if style is None:
             style = styles[key] = _style(span)
         raised = bool(span["flags"] & _SUPERSCRIPT)
+        unknown = bool(span["char_flags"] & _UNKNOWN)
         for char in span["chars"]:
-            last = glyphs.clean(char["c"], font)
+            last = glyphs.from_code(char["c"], font) if unknown else glyphs.clean(char["c"], font)
             if last == " " or not last:
                 if last:
                     _close(words, chars, rtl, upright, frame)
@@ -334,6 +341,8 @@ def _close(
             )
         else:
             text = "".join([text for text, _, _, _ in chars])
+            if not glyphs.ACCENTS.isdisjoint(text):
+                text = glyphs.accented([(text, *char["bbox"][::2]) for text, char, _, _ in chars])
         first = chars[0]
         plain = next((item for item in chars if not item[3]), first)
         x, y = plain[1]["origin"]

@@ -151,6 +151,8 @@ def _keeps_hyphen(text: str, start: str, known: frozenset[str]) -> bool:
         return True
     if joined in known:
         return False
+    if min(len(left), len(right)) > 2 and left.lower() in known and right.lower() in known:
+        return True
     return left.lower() in _KEPT_PREFIXES or left.isupper() or "-" in text.split()[-1][:-1]
 
 

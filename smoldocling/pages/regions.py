@@ -36,6 +36,8 @@ _SOURCE = re.compile(r"(?:Sources?|Notes?|Quelle|Fuente|Fonte|NB|N\.B\.)\s?:", r
 _ORDERED = re.compile(
     r"(?:\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})\)|(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})\.|\[\d{1,3}\]|[①-⑳])$"
 )
+_STATEMENT = re.compile(r"[;{}=()\[\]]|^\s*(?:\$|>>>|#)\s|\s--?\w")
+_ADDRESS = re.compile(r"\w@\w|https?://|www\.")
 _NOTE = re.compile(r"(?:\d{1,3}|[*∗†‡§¶#]{1,3}|[a-z])[).]?$")
 _PAGE_NUMBER = re.compile(
     r"(?:(?:page|seite|p\.)\s*)?[-–—]?\s*(?:\d{1,4}|[ivxlc]{1,6})\s*[-–—]?(?:\s*(?:of|/|von|de)\s*\d{1,4})?$",
@@ -198,22 +200,48 @@ def _next_row(upper: Line, lower: Line) -> bool:
 
 def _cut(item: Region, body: float) -> list[Region]:
     """One region cut where its rows show that several elements were taken for one."""
+    code = _code_rows(item)
+    pitches = sorted(lower.baseline - upper.baseline for upper, lower in pairwise(item.lines))
+    pitch = pitches[len(pitches) // 2] if len(pitches) > 1 else 0.0
     pieces: list[list[Line]] = []
-    for line in item.lines:
-        if pieces and not _starts_anew(pieces[-1], line, item, body):
-            pieces[-1].append(line)
-        else:
+    for place, line in enumerate(item.lines):
+        if not pieces or code[place] != code[place - 1]:
             pieces.append([line])
-    return [_judged(region(item.kind, piece, item.group), whole=len(pieces) == 1) for piece in pieces]
+        elif code[place]:
+            far = line.y0 - pieces[-1][-1].y1 > 2.5 * line.style.size
+            pieces.append([line]) if far else pieces[-1].append(line)
+        elif _starts_anew(pieces[-1], line, item, body, pitch):
+            pieces.append([line])
+        else:
+            pieces[-1].append(line)
+    coded = {id(line) for place, line in enumerate(item.lines) if code[place]}
+    return [
+        _judged(region(item.kind, piece, item.group), whole=len(pieces) == 1, code=id(piece[0]) in coded)
+        for piece in pieces
+    ]
 
 
-def _starts_anew(before: list[Line], line: Line, item: Region, body: float) -> bool:
+def _code_rows(item: Region) -> list[bool]:
+    """For each row, whether it is code: monospaced beside another such row, or alone and written like a statement."""
+    if item.kind not in ("text", "list-item", "formula", "section-header"):
+        return [False] * len(item.lines)
+    mono = [_is_mono(line) for line in item.lines]
+    if len(mono) == 1:
+        return [mono[0] and bool(_STATEMENT.search(item.text)) and not _ADDRESS.search(item.text)]
+    return [
+        here and (place > 0 and mono[place - 1] or place + 1 < len(mono) and mono[place + 1])
+        for place, here in enumerate(mono)
+    ]
+
+
+def _is_mono(line: Line) -> bool:
+    mono = sum(len(word.text) for word in line.words if word.style.mono)
+    return mono > 0.8 * sum(len(word.text) for word in line.words)
+
+
+def _starts_anew(before: list[Line], line: Line, item: Region, body: float, pitch: float) -> bool:
     last = before[-1]
     size = max(last.style.size, line.style.size)
-    if _is_code(last) != _is_code(line):
-        return True
-    if _is_code(line):
-        return line.y0 - last.y1 > 2.5 * size
     if bullet(line) is not None and (
         item.kind == "list-item" or abs(line.x0 - before[0].x0) < 1.5 * size or line.x0 < last.x0
     ):
@@ -224,29 +252,19 @@ def _starts_anew(before: list[Line], line: Line, item: Region, body: float) -> b
         and abs(line.x0 - before[0].x0) < 2
     ):
         return True
-    if line.y0 - last.y1 > 1.1 * size:
+    if line.baseline - last.baseline > max(1.5 * pitch, 2.2 * size):
         return True
-    # a heading and the paragraph under it
+    if item.kind in ("caption", "footnote", "formula", "list-item"):
+        return False
+    if min(last.style.size, line.style.size) < 0.9 * size and size > body + 0.7:
+        return True
+    # a bold heading and the paragraph under it
     heading = last.bold and not line.bold and last.x1 < item.rect[2] - 2 * size
-    return (
-        item.kind not in ("caption", "footnote", "formula", "list-item")
-        and min(last.style.size, line.style.size) < 0.9 * size
-        and max(last.style.size, line.style.size) > body + 0.7
-    ) or (
-        heading
-        and item.kind not in ("caption", "list-item", "footnote")
-        and len(before) <= 3
-        and all(b.bold for b in before)
-    )
+    return heading and len(before) <= 3 and all(row.bold for row in before)
 
 
-def _is_code(line: Line) -> bool:
-    mono = sum(len(word.text) for word in line.words if word.style.mono)
-    return mono > 0.8 * sum(len(word.text) for word in line.words)
-
-
-def _judged(item: Region, whole: bool) -> Region:
-    if all(_is_code(line) for line in item.lines) and item.kind in ("text", "list-item", "formula", "section-header"):
+def _judged(item: Region, whole: bool, code: bool) -> Region:
+    if code:
         return replace(item, kind="code")
     if bullet(item.lines[0]) is not None and item.kind in ("text", "section-header", "footnote", "list-item"):
         return replace(item, kind="list-item")
