@@ -52,17 +52,18 @@ def compare(paths: Sequence[Path], turns: int) -> None:
     """One line a file: milliseconds per megabyte, and how many times faster."""
     print(f"{'file':36} {'kB':>6} {'ours ms/MB':>11} {'docling-core':>13} {'ratio':>6}")
     sums = [0.0, 0.0]
-    size = 0
+    size = 0.0
     for path in paths:
         text = path.read_text(encoding="utf-8")
         mine, other = best(text, turns)
-        per = MEGABYTE / len(text.encode()) * 1_000
-        print(f"{path.name:36} {1_000 / per:6.1f} {mine * per:11.1f} {other * per:13.1f} {other / mine:6.1f}")
+        kilobytes = len(text.encode()) / 1_000
+        per = 1_000_000 / kilobytes  # seconds to milliseconds per megabyte
+        print(f"{path.name:36} {kilobytes:6.1f} {mine * per:11.1f} {other * per:13.1f} {other / mine:6.1f}")
         sums[0] += mine
         sums[1] += other
-        size += len(text.encode())
-    per = MEGABYTE / size * 1_000
-    print(f"{'all':36} {size / 1_000:6.1f} {sums[0] * per:11.1f} {sums[1] * per:13.1f} {sums[1] / sums[0]:6.1f}")
+        size += kilobytes
+    per = 1_000_000 / size
+    print(f"{'all':36} {size:6.1f} {sums[0] * per:11.1f} {sums[1] * per:13.1f} {sums[1] / sums[0]:6.1f}")
 
 
 def best(text: str, turns: int) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from doctags.lexer import Token, tokens
-from doctags.table import HEADS
+from doctags.table import BLANKS, HEADS
 from doctags.tokens import CLASSES, KINDS, LAYOUT, Tag, lookup, spell
 from doctags.tree import GRID
 
@@ -210,7 +210,7 @@ class State:
 
     def _cell(self, name: str) -> State:
         table = self._table()._top(phase="body", row=(*self._table().spots[-1].row, name))
-        blank = name not in HEADS or name == "ecel"
+        blank = name in BLANKS
         return State((*table.spots, Spot("cell", phase="blank" if blank else "head")))
 
     def _table(self) -> State:

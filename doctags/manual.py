@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from doctags.grammar import CHILDREN, MAX_DEPTH
 from doctags.problems import PROBLEMS
+from doctags.table import BLANKS
 from doctags.tokens import (
     ALIASES,
     CELL_ALIASES,
@@ -46,16 +47,13 @@ def ebnf() -> str:
         f'location = "<loc_" , ( "0" | "1" | ... | "{GRID}" ) , ">" ;',
         'row = cell , { cell } , "<nl>" ;',
         f"cell = full , [ box ] , {{ TEXT | {_names('cell')} }} | blank ;",
-        _choice("full", (name for name in CELLS if name not in _BLANK)),
-        _choice("blank", (name for name in CELLS if name in _BLANK)),
+        _choice("full", (name for name in CELLS if name not in BLANKS)),
+        _choice("blank", (name for name in CELLS if name in BLANKS)),
         _choice("class", CLASSES),
         _choice("language", (f"_{name}_" for name in LANGUAGES)),
         "N = DIGIT , { DIGIT } ;",
     ]
     return "\n".join(_wrapped(rule) for rule in rules)
-
-
-_BLANK = ("ecel", "lcel", "ucel", "xcel")
 
 
 def _rule(kind: Kind) -> str:

@@ -74,7 +74,9 @@ class Parser:
         for match in PHRASE.finditer(source):
             start, end = match.span()
             if start > done:
-                self._take_text(source[done:start], offset + done)
+                text = source[done:start]
+                if text != "\n" or growth.open[-1].rule.text == "own" or growth.run:  # else it is layout
+                    self._take_text(text, offset + done)
             done = end
             if self._held is None and not self._ended and self._begun:
                 if match[NAME]:

@@ -12,8 +12,8 @@ import re
 from doctags.grammar import CHILDREN, MAX_DEPTH
 from doctags.lexer import CANDIDATE
 from doctags.place import Growth, Place
-from doctags.table import Slot
-from doctags.tokens import CELLS, KINDS, NUMBERED, PLACES, lookup
+from doctags.table import BLANKS, Slot
+from doctags.tokens import CELLS, KINDS, NUMBERED, PLACES, TAGS, lookup
 from doctags.tree import GRID, Box, Element
 
 _FREQUENT = ("text", "list_item")
@@ -38,11 +38,13 @@ ELEMENT, NAME, CELL_RUN, ROW_END = range(1, 8), 1, 8, 9
 CELL = re.compile(f"<({_CELLS})>([^<]*)")
 """One cell of a run: token and text."""
 
+_BY_NAME = {spelling[1:-1]: tag for spelling, tag in TAGS.items() if tag.role == "open"}
+
 
 def take_element(growth: Growth, match: re.Match[str], start: int) -> bool:
     """An element's opening tag, with its box, text and closing tag where they follow at once. False: not here."""
     name, left, top, right, bottom, text, closer = match.group(*ELEMENT)
-    tag = lookup(f"<{name}>")
+    tag = _BY_NAME.get(name) or lookup(f"<{name}>")
     assert tag is not None, "every such phrase begins with a tag"
     kind = tag.kind
     place = growth.open[-1]
@@ -87,7 +89,11 @@ def take_cells(growth: Growth, match: re.Match[str], start: int) -> bool:
     last = None if match[ROW_END] else cells.pop()  # where its row goes on, more may come into the last
     for token, text in cells:
         end = start + len(token) + 2 + len(text)
-        growth.add_slot(table, Slot(token, text, None, (), start, end))
+        slot = Slot(token, text, None, (), start, end)
+        if text and token in BLANKS:
+            growth.add_slot(table, slot)
+        else:
+            table.row.append(slot)
         start = end
     if last is None:
         growth.end_row(table)

@@ -6,7 +6,7 @@ Knows: what an element collects until it closes. Does not know: which tag comes 
 from __future__ import annotations
 
 from doctags.problems import Lines
-from doctags.table import HEADS, Slot, grid
+from doctags.table import BLANKS, Slot, grid
 from doctags.tokens import KINDS, LAYOUT, Kind
 from doctags.tree import Box, Element, Page, Problem
 
@@ -182,7 +182,7 @@ class Growth:
 
     def add_slot(self, table: Place, slot: Slot) -> None:
         """One more cell token in the row."""
-        if slot.token not in HEADS or slot.token == "ecel":
+        if slot.token in BLANKS:
             if slot.children or slot.box or slot.text.strip(LAYOUT):
                 self.report("text_in_blank", slot.start, slot.end, slot.token)
                 slot = slot._replace(token="fcel")

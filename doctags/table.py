@@ -22,6 +22,10 @@ HEADS: dict[str, CellKind] = {
 """Cell tokens that begin a cell, and the kind of cell."""
 
 SPANS = ("lcel", "ucel", "xcel")
+"""Cell tokens that continue a cell."""
+
+BLANKS = ("ecel", *SPANS)
+"""Cell tokens that nothing follows but the next token."""
 
 TOKENS: dict[CellKind, str] = {"data": "fcel", "column_header": "ched", "row_header": "rhed", "section": "srow"}
 
@@ -55,40 +59,37 @@ Report = Callable[..., None]
 def grid(rows: Sequence[Sequence[Slot]], report: Report) -> tuple[Cell, ...]:
     """Cells in row-major order. Ragged rows are filled up, and spans without a cell to continue become empty cells."""
     square = _squared(rows, report)
-    taken = [[False] * len(row) for row in square]
+    if {slot.token for row in square for slot in row}.isdisjoint(SPANS):
+        numbered = [(r, c, slot) for r, row in enumerate(square) for c, slot in enumerate(row)]
+        return tuple([Cell(r, c, it.text, 1, 1, HEADS[it.token], it.box, it.children) for r, c, it in numbered])
+    taken: set[tuple[int, int]] = set()
     cells: list[Cell] = []
     for r, row in enumerate(square):
         for c, slot in enumerate(row):
             token = slot.token
-            if taken[r][c]:
-                continue
-            kind = HEADS.get(token, "data")
             if token not in HEADS:
+                if (r, c) in taken:
+                    continue
                 report("orphan_span", slot.start, slot.end, token)
-            width, height = _extent(square, taken, r, c)
-            if width > 1 or height > 1:
-                for line in taken[r : r + height]:
-                    line[c : c + width] = [True] * width
-            cells.append(Cell(r, c, slot.text, height, width, kind, slot.box, slot.children))
+            height, width = _extent(square, taken, r, c)
+            if height > 1 or width > 1:
+                taken.update((down, right) for down in range(r, r + height) for right in range(c, c + width))
+            cells.append(Cell(r, c, slot.text, height, width, HEADS.get(token, "data"), slot.box, slot.children))
     return tuple(cells)
 
 
-def _extent(square: Sequence[Sequence[Slot]], taken: list[list[bool]], r: int, c: int) -> tuple[int, int]:
-    """Columns and rows that the cell at (r, c) covers: <lcel> to its right, <ucel> and <xcel> below all of them."""
+def _extent(square: Sequence[Sequence[Slot]], taken: set[tuple[int, int]], r: int, c: int) -> tuple[int, int]:
+    """Rows and columns that the cell at (r, c) covers: <lcel> to its right, <ucel> and <xcel> below all of them."""
     row = square[r]
     width, height = 1, 1
-    while c + width < len(row) and row[c + width].token == "lcel" and not taken[r][c + width]:
+    while c + width < len(row) and row[c + width].token == "lcel" and (r, c + width) not in taken:
         width += 1
     while r + height < len(square) and square[r + height][c].token == "ucel":
-        below = slice(c, c + width)
-        if not _continues(square[r + height][below], taken[r + height][below]):
+        below = range(c, c + width)
+        if any(square[r + height][at].token not in SPANS or (r + height, at) in taken for at in below):
             break
         height += 1
-    return width, height
-
-
-def _continues(below: Sequence[Slot], taken: Sequence[bool]) -> bool:
-    return all(slot.token in SPANS for slot in below) and not any(taken)
+    return height, width
 
 
 def _squared(rows: Sequence[Sequence[Slot]], report: Report) -> list[list[Slot]]:
@@ -99,10 +100,11 @@ def _squared(rows: Sequence[Sequence[Slot]], report: Report) -> list[list[Slot]]
         rows = list(_folded(rows, width, report))
     square = []
     for row in rows:
-        missing = width - len(row)
-        if missing:
+        square.append([*row])
+        if len(row) < width:
             report("ragged_row", row[0].start, row[-1].end, len(row), width)
-        square.append([*row, *[Slot("ecel", start=row[-1].end, end=row[-1].end)] * missing])
+            filler = Slot("ecel", start=row[-1].end, end=row[-1].end)
+            square[-1] += [filler] * (width - len(row))
     return square
 
 
