@@ -45,6 +45,7 @@ class _Assembly:
         found = regions.gather(ink, lattice.with_ruled_tables(groups or (), ink), self._manner.body)
         found = self._tables(found)
         found = self._pictures(found)
+        found = self._counted(found)
         found = [self._kind(item, found) for item in found]
         found = self._one_title(found)
         top = [item for item in found if item.kind == "page_header"]
@@ -67,7 +68,9 @@ class _Assembly:
                 continue
             above, table, below = regions.peeled(item, self._ink.strokes)
             grid = self._grid(table)
-            if grid is not None:
+            if grid is not None and grid.is_list:
+                result += regions.as_list(item, self._manner.body)
+            elif grid is not None:
                 result.append(replace(table, grid=grid))
                 result += [regions.region("text", lines) for lines in (above, below) if lines]
             elif item.lines:
@@ -108,6 +111,17 @@ class _Assembly:
         return result
 
     # kinds
+
+    def _counted(self, found: list[Region]) -> list[Region]:
+        """Paragraphs that start with a number one above or below that of a list item beside them are items too."""
+        numbers = {int(mark): item.rect[0] for item in found if item.kind == "list-item" and (mark := _number(item))}
+
+        def counts(item: Region) -> bool:
+            mark = _number(item) if item.kind in ("text", "section-header") else ""
+            near = [numbers[n] for n in (int(mark) - 1, int(mark) + 1) if n in numbers] if mark else []
+            return any(abs(left - item.rect[0]) < 8 for left in near) and len(item.text) > 40
+
+        return [replace(item, kind="list-item") if counts(item) else item for item in found]
 
     def _kind(self, item: Region, found: Sequence[Region]) -> Region:
         if item.kind in ("table", "picture"):
@@ -307,6 +321,13 @@ class _Assembly:
             box = self._ink.place(regions.bounds(line.rect for line in slot.lines)) if slot.lines else None
             cells.append(Cell(slot.row, slot.column, text, slot.row_span, slot.column_span, slot.kind, box))
         return tuple(cells)
+
+
+def _number(item: Region) -> str:
+    """The digits with which a region's first line is counted, "" without any."""
+    mark = regions.ordinal(item.lines[0]) if item.lines else None
+    digits = (mark or "").strip("().[]")
+    return digits if digits.isdecimal() else ""
 
 
 def _tick(item: Region) -> bool | None:

@@ -32,7 +32,12 @@ def pictures(ink: Ink, proposed: Sequence[Rect], body: float) -> list[Rect]:
         parts = shapes + [rect for rect in ink.fills if _area(rect) < 0.3 * page]
         for rect in _gathered(parts):
             inside = sum(_within(shape, rect) for shape in shapes)
-            if _is_large(rect, 40) and inside >= 3 and _prose_share(rect, ink.lines) < 0.25 and not _titled(rect, ink, body):
+            if (
+                _is_large(rect, 40)
+                and inside >= 3
+                and _prose_share(rect, ink.lines) < 0.25
+                and not _titled(rect, ink, body)
+            ):
                 found.append(rect)
     for rect in _gathered([rect for rect in ink.fills if _area(rect) < 0.1 * page]):
         parts_inside = sum(_within(fill, rect) for fill in ink.fills)
@@ -41,7 +46,12 @@ def pictures(ink: Ink, proposed: Sequence[Rect], body: float) -> list[Rect]:
             found.append(rect)
     marks = ink.images + ink.shapes + ink.fills
     for rect in proposed:
-        if any(_within(mark, rect) for mark in marks) and _prose_share(rect, ink.lines) < 0.5 and _is_large(rect) and not _titled(rect, ink, body):
+        if (
+            any(_within(mark, rect) for mark in marks)
+            and _prose_share(rect, ink.lines) < 0.5
+            and _is_large(rect)
+            and not _titled(rect, ink, body)
+        ):
             found.append(rect)
     return _outermost(found)
 

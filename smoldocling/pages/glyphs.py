@@ -90,7 +90,13 @@ _EXTENSION_SIGNS = {
 }
 
 ACCENTS = frozenset("´`¨ˆ˜¯ˇ˚˘˙˝^~¸")
-_COMBINING = dict(zip("´`¨ˆ˜¯ˇ˚˘˙˝^~¸", "\u0301\u0300\u0308\u0302\u0303\u0304\u030c\u030a\u0306\u0307\u030b\u0302\u0303\u0327", strict=True))
+_COMBINING = dict(
+    zip(
+        "´`¨ˆ˜¯ˇ˚˘˙˝^~¸",
+        "\u0301\u0300\u0308\u0302\u0303\u0304\u030c\u030a\u0306\u0307\u030b\u0302\u0303\u0327",
+        strict=True,
+    )
+)
 
 _ZERO_WIDTH = frozenset("\u200b\u200c\u200d\u2060\ufeff")
 

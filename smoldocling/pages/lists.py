@@ -17,11 +17,12 @@ from smoldocling.pages.regions import Region
 
 @dataclass(slots=True)
 class Item:
-    """One list item: marker ("" for none), left edge of the marker in points, element of kind list_item."""
+    """One list item: marker ("" for none), its place in points, element of kind list_item."""
 
     marker: str
     ordered: bool
     left: float
+    top: float
     element: Element
     children: list[Item] = field(default_factory=list)
 
@@ -41,11 +42,15 @@ def split_marker(lines: Sequence[Line]) -> tuple[str, bool, list[Line]]:
     word = first.words[0]
     rest = word.text[len(sign) :]
     words = (replace(word, text=rest), *first.words[1:]) if rest else first.words[1:]
+    # some documents print a bullet twice, one glyph over the other
+    while len(words) > 1 and words[0].text == sign:
+        words = words[1:]
     return sign, False, [replace(first, words=words), *lines[1:]]
 
 
 def nested(items: Sequence[Item]) -> list[Element]:
     """Items in order as lists: deeper indents become lists inside the item above."""
+    _align_columns(items)
     roots: list[Item] = []
     path: list[Item] = []
     for item in items:
@@ -54,6 +59,20 @@ def nested(items: Sequence[Item]) -> list[Element]:
         (path[-1].children if path else roots).append(item)
         path.append(item)
     return _lists(roots)
+
+
+def _align_columns(items: Sequence[Item]) -> None:
+    """Lets indents count from the left edge of each column: a list may go on in the next one."""
+    columns: list[list[Item]] = []
+    for item in items:
+        if columns and item.top >= columns[-1][-1].top:
+            columns[-1].append(item)
+        else:
+            columns.append([item])
+    for column in columns:
+        edge = min(item.left for item in column)
+        for item in column:
+            item.left -= edge
 
 
 def _inside(item: Item, above: Item) -> bool:
@@ -93,4 +112,4 @@ def _without(element: Element, marker: str) -> Element:
 
 def item(region: Region, element: Element, marker: str, ordered: bool) -> Item:
     """A region as list item."""
-    return Item(marker, ordered, region.lines[0].x0, element)
+    return Item(marker, ordered, region.lines[0].x0, region.lines[0].y0, element)

@@ -72,7 +72,9 @@ def _sections(bands: list[list[int]], rects: list[Rect]) -> list[list[list[int]]
     """Bands joined from top to bottom as long as one gutter runs through all of them."""
     sections: list[list[list[int]]] = []
     for band in bands:
-        near = bool(sections) and min(rects[i][1] for i in band) - max(rects[i][3] for i in sections[-1][-1]) < MAX_PAUSE
+        near = (
+            bool(sections) and min(rects[i][1] for i in band) - max(rects[i][3] for i in sections[-1][-1]) < MAX_PAUSE
+        )
         if near and _joins(sections[-1], band, rects):
             sections[-1].append(band)
         else:

@@ -88,7 +88,8 @@ def gather(ink: Ink, groups: tuple[Group, ...], body: float) -> list[Region]:
     bins: dict[int, list[Line]] = {}
     boxes = groups
     for line in upright:
-        place = _home(line, boxes)
+        # a marker goes where the text of its item goes
+        place = _home(_marked_by(line, upright) or line, boxes)
         if place is None:
             loose.append(line)
         else:
@@ -140,6 +141,28 @@ def _is_prose(lines: Sequence[Line], place: int, end: int) -> bool:
 
 def _inside(rect: Rect, outer: Rect) -> bool:
     return outer[1] - 2 <= rect[1] <= outer[3] + 2 and rect[0] < outer[2] and rect[2] > outer[0]
+
+
+def _marked_by(line: Line, lines: Sequence[Line]) -> Line | None:
+    """The line whose marker another line is: the nearest one on its right; None if it is no lone marker."""
+    sign = line.text
+    if len(line.words) > 1 or not (all(char in glyphs.BULLETS for char in sign) or _ORDERED.match(sign)):
+        return None
+    size = line.style.size
+    right = [
+        other
+        for other in lines
+        if other is not line
+        and -1 <= other.x0 - line.x1 < 3.5 * size
+        and min(other.y1, line.y1) - max(other.y0, line.y0) > 0.4 * min(other.height, line.height)
+        and not all(char in glyphs.BULLETS for char in other.text)
+    ]
+    return min(right, key=lambda other: other.x0, default=None)
+
+
+def as_list(item: Region, body: float) -> list[Region]:
+    """A table's box that holds a list: markers in the first column."""
+    return _cut(region("list-item", prose.rows(item.lines)), body)
 
 
 def _home(line: Line, groups: Sequence[Group]) -> int | None:

@@ -13,6 +13,7 @@ from itertools import pairwise
 from statistics import median
 
 from doctags.tree import CellKind
+from smoldocling.pages.glyphs import BULLETS
 from smoldocling.pages.ink import Line, Rect, Word
 
 SNAP = 3.0
@@ -52,14 +53,12 @@ class Grid:
         """Number of columns."""
         return len(self.xs) - 1
 
-    def rect(self, slot: Slot) -> Rect:
-        """The rectangle that a cell covers."""
-        return (
-            self.xs[slot.column],
-            self.ys[slot.row],
-            self.xs[slot.column + slot.column_span],
-            self.ys[slot.row + slot.row_span],
-        )
+    @property
+    def is_list(self) -> bool:
+        """Whether the first of two columns holds nothing but bullets."""
+        first = ["".join(line.text for line in slot.lines) for slot in self.slots if slot.column == 0]
+        signs = [text for text in first if text and all(char in BULLETS for char in text)]
+        return self.columns == 2 and len(signs) >= max(1, 0.8 * len([text for text in first if text]))
 
 
 def read_grid(
