@@ -104,12 +104,10 @@ def test_without_the_layout_model_the_text_is_all_there(samples: Path, monkeypat
         raise RuntimeError("no such network")
 
     monkeypatch.setattr(layout, "_model", fail)
-    for found, true in zip(read(samples / "report.pdf"), truth(samples / "report.pdf"), strict=True):
-        texts = [
-            "".join(e.text for e in walk(tuple(body(p))) if e.kind in ("text", "section_header", "title"))
-            for p in (found, true)
-        ]
-        assert Levenshtein.normalized_similarity(*texts) > 0.9
+    pages = zip(read(samples / "report.pdf"), truth(samples / "report.pdf"), strict=True)
+    for found, true in list(pages)[:2]:
+        texts = ["".join(e.text for e in walk(tuple(body(page))) if e.kind != "formula") for page in (found, true)]
+        assert Levenshtein.normalized_similarity(*texts) > 0.98
 
 
 def test_damaged_files_cost_a_page_and_nothing_more(shared_data: Path) -> None:

@@ -113,15 +113,29 @@ class _Assembly:
     # kinds
 
     def _counted(self, found: list[Region]) -> list[Region]:
-        """Paragraphs that start with a number one above or below that of a list item beside them are items too."""
-        numbers = {int(mark): item.rect[0] for item in found if item.kind == "list-item" and (mark := _number(item))}
+        """Paragraphs whose number is one above or below that of another one beside them are list items."""
+        places: dict[int, list[float]] = {}
+        for item in found:
+            if (mark := self._count(item)) is not None:
+                places.setdefault(mark, []).append(item.rect[0])
 
         def counts(item: Region) -> bool:
-            mark = _number(item) if item.kind in ("text", "section-header") else ""
-            near = [numbers[n] for n in (int(mark) - 1, int(mark) + 1) if n in numbers] if mark else []
-            return any(abs(left - item.rect[0]) < 8 for left in near) and len(item.text) > 40
+            mark = self._count(item)
+            if mark is None:
+                return False
+            near = places.get(mark - 1, []) + places.get(mark + 1, [])
+            return any(abs(left - item.rect[0]) < 8 for left in near)
 
         return [replace(item, kind="list-item") if counts(item) else item for item in found]
+
+    def _count(self, item: Region) -> int | None:
+        """The number that a list item or a paragraph starts with, None for headings."""
+        mark = regions.ordinal(item.lines[0]) if item.lines else None
+        digits = (mark or "").strip("().[]")
+        heading = len(item.text) < 60 and (item.size > self._manner.body + 0.7 or all(row.bold for row in item.lines))
+        if not digits.isdecimal() or item.kind not in ("list-item", "text", "section-header") or heading:
+            return None
+        return int(digits)
 
     def _kind(self, item: Region, found: Sequence[Region]) -> Region:
         if item.kind in ("table", "picture"):
@@ -321,13 +335,6 @@ class _Assembly:
             box = self._ink.place(regions.bounds(line.rect for line in slot.lines)) if slot.lines else None
             cells.append(Cell(slot.row, slot.column, text, slot.row_span, slot.column_span, slot.kind, box))
         return tuple(cells)
-
-
-def _number(item: Region) -> str:
-    """The digits with which a region's first line is counted, "" without any."""
-    mark = regions.ordinal(item.lines[0]) if item.lines else None
-    digits = (mark or "").strip("().[]")
-    return digits if digits.isdecimal() else ""
 
 
 def _tick(item: Region) -> bool | None:
