@@ -165,10 +165,20 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A key or a value (the element's kind), where it stands and what it says."""
+
+    element: Element
+    runs: Runs
+
+
+@dataclass(frozen=True, slots=True)
 class Fields:
-    """A key-value region."""
+    """A key-value region: its fields for readers; its parts, and the links between them by position, for programs."""
 
     fields: tuple[Field, ...]
+    parts: tuple[Part, ...]
+    links: tuple[tuple[int, int], ...]
     sources: tuple[Source, ...] = ()
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html.entities import html5
 
 PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 
-_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]*);")
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|([A-Za-z][A-Za-z0-9]*));")
 _TICKS = re.compile("`+")
 _MATH = re.compile(r"\$(?=\S)[^$]*?(?<=\S)\$(?![0-9])")
 
@@ -69,7 +70,7 @@ def _inline_marks(text: str, prose: list[bool], pieces: Sequence[Piece]) -> set[
             or (char == "<" and after != "" and (after in "/!?" or (after.isascii() and after.isalpha())))
             or (char == "]" and after == "(")
             or (char == "!" and after == "[" and not prose[index + 1])
-            or (char == "&" and _ENTITY.match(text, index) is not None)
+            or (char == "&" and _is_entity(text, index))
         ):
             marks.add(index)
     ticks = [found.group() for found in _TICKS.finditer(text)]
@@ -80,8 +81,13 @@ def _inline_marks(text: str, prose: list[bool], pieces: Sequence[Piece]) -> set[
     if text.startswith("[") and "]:" in text:
         marks.add(0)
     for char in "*_~":
-        marks.update(_emphasis(text, char, force=f"{char}{char}" in markup))
+        marks.update(_all(text, char) if char * 2 in markup else _emphasis(text, char))
     return marks
+
+
+def _is_entity(text: str, index: int) -> bool:
+    found = _ENTITY.match(text, index)
+    return found is not None and (found.group(1) is None or f"{found.group(1)};" in html5)
 
 
 def _link_brackets(pieces: Sequence[Piece]) -> set[int]:
@@ -98,7 +104,7 @@ def _all(text: str, char: str) -> set[int]:
     return {index for index, found in enumerate(text) if found == char}
 
 
-def _emphasis(text: str, char: str, *, force: bool) -> set[int]:
+def _emphasis(text: str, char: str) -> set[int]:
     """The delimiters that could open or close emphasis, if any two of them could pair.
 
     The rules for what can open and close are CommonMark's, a little wider: punctuation is not looked at, because its
@@ -115,7 +121,7 @@ def _emphasis(text: str, char: str, *, force: bool) -> set[int]:
             found.update(range(*run.span()))
         paired = paired or (opened and closes)
         opened = opened or opens
-    return found if paired or force else set()
+    return found if paired else set()
 
 
 def _line_marks(text: str) -> set[int]:

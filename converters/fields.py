@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from converters.blocks import Field, Fields, Runs
+from converters.blocks import Field, Fields, Part, Runs
 from doctags.tree import Element
 
 PARTS = frozenset({"key", "value"})
 
 
-def links_of(parts: list[Element]) -> list[tuple[int, int]]:
+def _links(parts: list[Element]) -> list[tuple[int, int]]:
     """The links between parts as pairs of positions, key first where one end is a key; each link once."""
     place = {part.ref: index for index, part in reversed(list(enumerate(parts)))}
     found: dict[tuple[int, int], None] = {}
@@ -31,7 +31,7 @@ def fields_of(region: Element, read: Callable[[Element], Runs]) -> Fields:
     """Keys with the values that their links reach, in the order of the page; every part appears exactly once."""
     parts = [child for child in region.children if child.kind in PARTS]
     texts = [read(part) for part in parts]
-    links = links_of(parts)
+    links = _links(parts)
     reach = {
         index: [other for start, other in links if start == index and parts[other].kind == "value"]
         for index in range(len(parts))
@@ -50,7 +50,11 @@ def fields_of(region: Element, read: Callable[[Element], Runs]) -> Fields:
         key = texts[index] if is_key else ()
         if key or values:
             fields[index] = Field(key, values)
-    return Fields(tuple(fields[index] for index in sorted(fields)))
+    return Fields(
+        tuple(fields[index] for index in sorted(fields)),
+        tuple(Part(part, runs) for part, runs in zip(parts, texts, strict=True)),
+        tuple(links),
+    )
 
 
 def _chain(start: int, reach: dict[int, list[int]], used: set[int]) -> list[int]:

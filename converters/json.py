@@ -52,20 +52,20 @@ from converters.blocks import (
     Listing,
     PageBreak,
     Paragraph,
+    Part,
     Run,
     Runs,
     Slot,
     Source,
     Table,
 )
-from converters.characters import clean_line, legal
-from converters.fields import PARTS, links_of
+from converters.characters import legal
 from converters.latex import bare
 from converters.outline import outline
 from converters.pictures import Picture
 from converters.text import slot_text
-from doctags.tokens import CLASSES
-from doctags.tree import GRID, Box, Document, Element, Page
+from doctags.tokens import CLASSES, LANGUAGES
+from doctags.tree import GRID, Box, Document, Page
 
 _LABELS = {
     "text": DocItemLabel.TEXT,
@@ -84,9 +84,9 @@ _CLASSES = {
     "vbar_categorical": "bar_chart",
     "hbar_categorical": "bar_chart",
 }
-# docling-core's DocTags writer knows these and raises at any other.
+# docling-core's DocTags writer knows these classes and languages and raises at any other.
 _KNOWN_CLASSES = frozenset(CLASSES) - _CLASSES.keys()
-_LANGUAGES = {label.value: label for label in CodeLanguageLabel}
+_LANGUAGES = {label.value: label for label in CodeLanguageLabel if label.value in LANGUAGES}
 
 
 def to_json(
@@ -311,45 +311,44 @@ class _Builder:
 
     def _fields(self, block: Fields, parent: NodeItem | None) -> None:
         """Keys and values are texts, which every exporter shows, and a graph, which says what belongs where."""
-        source = block.sources[0]
-        parts = [child for child in source.element.children if child.kind in PARTS]
-        names = _cell_names(parts)
+        page = block.sources[0].page
+        names = _cell_names(block.parts)
         group = self.document.add_group(label=GroupLabel.KEY_VALUE_AREA, name="key_value_region", parent=parent)
-        cells = [self._graph_cell(name, part, source.page, group) for name, part in zip(names, parts, strict=True)]
+        cells = [self._graph_cell(name, part, page, group) for name, part in zip(names, block.parts, strict=True)]
         links = [
             GraphLink(label=GraphLinkLabel.TO_VALUE, source_cell_id=names[start], target_cell_id=names[end])
-            for start, end in links_of(parts)
+            for start, end in block.links
         ]
         item = self.document.add_key_values(graph=GraphData(cells=cells, links=links), parent=parent)
-        item.prov.extend(self._provs(block.sources) or self._around(parts, source.page))
+        item.prov.extend(self._provs(block.sources) or self._around(block.parts, page))
 
-    def _around(self, parts: Sequence[Element], page: int) -> list[ProvenanceItem]:
+    def _around(self, parts: Sequence[Part], page: int) -> list[ProvenanceItem]:
         """The place of a region without a box: docling-core looks for its page there."""
-        boxes = [self._bbox(box, page) for part in parts for box in part.boxes]
+        boxes = [self._bbox(box, page) for part in parts for box in part.element.boxes]
         if not boxes:
             return []
         return [ProvenanceItem(page_no=page, bbox=BoundingBox.enclosing_bbox(boxes), charspan=(0, 0))]
 
-    def _graph_cell(self, name: int, part: Element, page: int, group: NodeItem) -> GraphCell:
-        text = clean_line(part.text)
-        provs = self._provs((Source(page, part, 0, len(text)),))
+    def _graph_cell(self, name: int, part: Part, page: int, group: NodeItem) -> GraphCell:
+        text = _flat(part.runs)
+        provs = self._provs((Source(page, part.element, 0, len(text)),))
         item = None
         if text:
-            item = self.document.add_text(label=DocItemLabel.TEXT, text=text, orig=legal(part.text), parent=group)
+            item = self.document.add_text(label=DocItemLabel.TEXT, text=text, parent=group)
             item.prov.extend(provs)
         return GraphCell(
-            label=GraphCellLabel.KEY if part.kind == "key" else GraphCellLabel.VALUE,
+            label=GraphCellLabel.KEY if part.element.kind == "key" else GraphCellLabel.VALUE,
             cell_id=name,
             text=text,
-            orig=legal(part.text),
+            orig=text,
             prov=provs[0] if provs else None,
             item_ref=item.get_ref() if item is not None else None,
         )
 
 
-def _cell_names(parts: Sequence[Element]) -> list[int]:
+def _cell_names(parts: Sequence[Part]) -> list[int]:
     """The numbers of the parts as their tags have them, or counted where two have the same."""
-    refs = [part.ref for part in parts if part.ref is not None]
+    refs = [part.element.ref for part in parts if part.element.ref is not None]
     return refs if len(set(refs)) == len(parts) else list(range(len(parts)))
 
 

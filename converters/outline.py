@@ -278,11 +278,14 @@ class _Reader:
 
     def _fields(self, element: Element, depth: int) -> list[Block]:
         region = fields_of(element, lambda part: _one_line(tidy(self._flat([part]))))
-        pairs = [replace(region, sources=self._sources(element, ""))] if region.fields else []
-        others = [child for child in element.children if child.kind not in PARTS]
+        pairs: list[Block] = [replace(region, sources=self._sources(element, ""))] if region.fields else []
         runs = tidy(self._own(element))
-        first = [Paragraph(runs, "text", self._sources(element, plain(runs)))] if runs else []
-        return [*first, *pairs, *self.blocks(others, depth + 1)]
+        own = [Paragraph(runs, "text", self._sources(element, plain(runs)))] if runs else []
+        kinds = [child.kind for child in element.children]
+        start = next((index for index, kind in enumerate(kinds) if kind in PARTS), 0)
+        others = [child for child in element.children[start:] if child.kind not in PARTS]
+        before = self.blocks(element.children[:start], depth + 1)
+        return [*own, *before, *pairs, *self.blocks(others, depth + 1)]
 
     def _captions(self, elements: tuple[Element, ...]) -> tuple[Paragraph, ...]:
         captions: list[Paragraph] = []
@@ -404,8 +407,10 @@ def _with_marker(item: Item, own: Marker | None, rest: str, number: int | None) 
         counted = number is not None and item.marker.kind == "bullet"
         return replace(item, marker=Marker("number", f"{number}.", number)) if counted else item
     runs = tidy([replace(item.runs[0], text=rest), *item.runs[1:]])
-    # A tick box of its own outranks what the text says.
-    return replace(item, marker=item.marker if item.marker.kind == "box" else own, runs=runs)
+    if item.marker.kind != "box":
+        return replace(item, marker=own, runs=runs)
+    # A tick box is the marker already: another picture of it goes, a number is text.
+    return replace(item, runs=runs) if own.kind in {"box", "bullet"} else item
 
 
 def _is_prose(item: Item) -> bool:

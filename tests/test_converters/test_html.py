@@ -4,8 +4,8 @@ from xml.etree.ElementTree import Element as Node
 
 import html5lib
 import pytest
-from hypothesis import given, settings
-from trees import documents, texts
+from hypothesis import given
+from trees import documents, texts, thorough
 
 import converters
 from converters.html import table_markup
@@ -44,7 +44,7 @@ def names(markup: str) -> list[tuple[str, tuple[str, ...]]]:
 
 
 @pytest.mark.parametrize("kind", HOLDING_TEXT)
-@settings(max_examples=60)
+@thorough(60)
 @given(text=texts(16))
 def test_the_text_of_an_element_never_changes_the_page(kind, text):
     """Whatever is written where "word" could stand, the page has the same elements; only line breaks may differ."""
@@ -53,7 +53,7 @@ def test_the_text_of_an_element_never_changes_the_page(kind, text):
     assert [name for name in trapped if name[0] != "br"] == plain
 
 
-@settings(max_examples=60)
+@thorough(60)
 @given(texts(16))
 def test_the_text_of_cells_fields_and_labels_never_changes_the_page(text):
     """Cells, keys, values, captions, languages and picture classes hold text of the model's too."""
@@ -76,7 +76,7 @@ def test_the_text_of_cells_fields_and_labels_never_changes_the_page(text):
     assert [name[0] for name in trapped] == [name[0] for name in names(page("word"))]
 
 
-@settings(max_examples=200)
+@thorough(200)
 @given(documents())
 def test_any_document_is_a_page_without_scripts(document):
     """Valid HTML5; no script, no event attribute, no address but the web's and mail's; every image one of ours."""
@@ -90,7 +90,7 @@ def test_any_document_is_a_page_without_scripts(document):
                 assert (node.tag, value.partition(":")[0].lower() in LINK_SCHEMES) == ("a", True)
 
 
-@settings(max_examples=200)
+@thorough(200)
 @given(texts(20))
 def test_any_formula_is_mathml_or_its_own_source(latex):
     """latex2mathml passes \\href through; a formula must not bring links, styles or classes of its own."""
@@ -108,7 +108,7 @@ def test_any_formula_is_mathml_or_its_own_source(latex):
         }
 
 
-@settings(max_examples=150)
+@thorough(150)
 @given(documents())
 def test_tables_in_markdown_are_one_html_block(document):
     """An empty line would end the block and let Markdown at the cells."""

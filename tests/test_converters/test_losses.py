@@ -4,8 +4,8 @@ from collections import Counter
 
 import html5lib
 from docling_core.types.doc import DoclingDocument
-from hypothesis import given, settings
-from trees import documents
+from hypothesis import given
+from trees import documents, thorough
 
 import converters
 from converters.characters import legal
@@ -30,14 +30,14 @@ def written(document: Document) -> Counter[str]:
     return total
 
 
-@settings(max_examples=200, deadline=None)
+@thorough(200)
 @given(documents())
 def test_text_keeps_every_letter(document):
     """Furniture included, the plain text has all that the tree says."""
     assert not written(document) - letters(converters.to_text(document, furniture=True))
 
 
-@settings(max_examples=100, deadline=None)
+@thorough(100)
 @given(documents())
 def test_html_keeps_every_letter(document):
     """A formula's letters may stand in its annotation, but they stand somewhere."""
@@ -46,7 +46,7 @@ def test_html_keeps_every_letter(document):
     assert not written(document) - letters("".join(body.itertext()))
 
 
-@settings(max_examples=100, deadline=None)
+@thorough(100)
 @given(documents())
 def test_json_keeps_every_letter(document):
     """Texts, cells, chart data, molecules: together they have all that the tree says."""
