@@ -1,10 +1,10 @@
 """How well and how fast born-digital pages are read without a model, beside pymupdf4llm on the same files.
 
     python benchmarks/textlayer.py ../shared/data/docling
-    python benchmarks/textlayer.py ../shared/data/docling --papers ../shared/data/readoc --tables ../shared/data/tables
+    python benchmarks/textlayer.py FOLDER --papers ../shared/data/readoc --tables ../shared/data/tables
 
-The folder holds PDFs with their true Markdown beside them. Similarity is 1 - edit distance / longer length (rapidfuzz) of
-the text with markup and white space folded away, by one function for truth and both readers. Speed is taken in one
+The folder holds PDFs with their true Markdown beside them. Similarity is 1 - edit distance / longer length (rapidfuzz)
+of the text with markup and white space folded away, by one function for truth and both readers. Speed is taken in one
 process, the two readers in turn on each file. `--tables` takes the ICDAR 2013 competition's layout of files and scores
 the adjacency relations of cells (Goebel et al. 2012), ours and those of PyMuPDF's find_tables.
 One table for people, then one line of JSON.
@@ -24,6 +24,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -34,9 +35,9 @@ from rapidfuzz.distance import Levenshtein
 # a script beside this one is called doctags and must not be found in the package's place
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from converters import to_markdown
-from doctags.tree import Cell, Document
-from smoldocling.pages.textlayer import Reader
+from converters import to_markdown  # noqa: E402 - only now can they be found
+from doctags.tree import Cell, Document  # noqa: E402
+from smoldocling.pages.textlayer import Reader  # noqa: E402
 
 Relations = Counter[tuple[str, str, str]]
 Score = dict[str, float]
@@ -151,9 +152,8 @@ def _speeds(folder: Path, repeat: int) -> dict[str, Score]:
                 start = time.perf_counter()
                 read(path)
                 seconds[name][turn] += time.perf_counter() - start
-    print(
-        f"\npages a second, {len(paths)} files, {pages} pages, {repeat} passes\n{'':34}{'median':>10}{'least':>10}{'most':>10}"
-    )
+    print(f"\npages a second, {len(paths)} files, {pages} pages, {repeat} passes")
+    print(f"{'':34}{'median':>10}{'least':>10}{'most':>10}")
     result: dict[str, Score] = {}
     for name, times in seconds.items():
         rates = sorted(pages / value for value in times)
@@ -238,7 +238,7 @@ def _our_tables(path: Path) -> dict[int, Relations]:
 
 
 def _their_tables(path: Path) -> dict[int, Relations]:
-    import pymupdf.layout  # noqa: F401 - find_tables uses it once it is imported
+    import pymupdf.layout  # find_tables uses it once it is imported
 
     pages: dict[int, Relations] = {}
     with pymupdf.open(path) as document:
@@ -276,10 +276,10 @@ def relations(cells: Iterable[Cell]) -> Relations:
     rows, columns = {row for row, _ in grid}, {column for _, column in grid}
     for row in rows:
         line = [grid[row, column] for column in sorted(columns) if (row, column) in grid]
-        pairs |= {(id(a), id(b), "right") for a, b in zip(line, line[1:], strict=False) if a is not b}
+        pairs |= {(id(a), id(b), "right") for a, b in pairwise(line) if a is not b}
     for column in columns:
         line = [grid[row, column] for row in sorted(rows) if (row, column) in grid]
-        pairs |= {(id(a), id(b), "below") for a, b in zip(line, line[1:], strict=False) if a is not b}
+        pairs |= {(id(a), id(b), "below") for a, b in pairwise(line) if a is not b}
     return Counter((_bare(by_id[a].text), _bare(by_id[b].text), direction) for a, b, direction in pairs)
 
 

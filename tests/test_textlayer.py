@@ -12,7 +12,8 @@ from smoldocling.errors import UnreadablePage
 from smoldocling.pages.textlayer import Reader, Reading
 
 LOREM = (
-    "The gauge stood at the foot of the old bridge, and whoever came to read it had to climb down a flight of wet steps. "
+    "The gauge stood at the foot of the old bridge, and whoever came to read it had to climb down a flight of wet "
+    "steps. "
     "In winter the lowest of them were under ice, so that the keeper wrote what he could see from above and marked it. "
 )
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from smoldocling.pages.ink import Ink, Line, Rect
+from smoldocling.pages.frame import Rect
+from smoldocling.pages.ink import Ink
+from smoldocling.pages.lines import Line
 
 MIN_SIDE = 20.0
 """Points; smaller marks are bullets, icons and rules."""
@@ -45,14 +47,14 @@ def pictures(ink: Ink, proposed: Sequence[Rect], body: float) -> list[Rect]:
         if bare and parts_inside > 1 and _is_large(rect) and _is_compact(rect):
             found.append(rect)
     marks = ink.images + ink.shapes + ink.fills
-    for rect in proposed:
-        if (
-            any(_within(mark, rect) for mark in marks)
-            and _prose_share(rect, ink.lines) < 0.5
-            and _is_large(rect)
-            and not _titled(rect, ink, body)
-        ):
-            found.append(rect)
+    found += [
+        rect
+        for rect in proposed
+        if any(_within(mark, rect) for mark in marks)
+        and _prose_share(rect, ink.lines) < 0.5
+        and _is_large(rect)
+        and not _titled(rect, ink, body)
+    ]
     return _outermost(found)
 
 

@@ -53,7 +53,8 @@ _LIGATURES = {
 _DINGBAT_FONT = re.compile(r"dingbat|wingding|webding|monotypesorts", re.IGNORECASE)
 _BOLD_FONT = re.compile(r"bold|black|heavy|semibold|demi|(?:^|\+)cm(?:bx|ssbx)|nimbus\w+-medi|-bd\b", re.IGNORECASE)
 _MONO_FONT = re.compile(
-    r"courier|mono(?!type|ta|logue)|consol|menlo|inconsolata|(?:^|\+)(?:cm|sf)tt|typewriter|fixed|fira ?code|source ?code|nimbusmon",
+    r"courier|mono(?!type|ta|logue)|consol|menlo|inconsolata|(?:^|\+)(?:cm|sf)tt|typewriter|fixed|fira ?code|"
+    r"source ?code|nimbusmon",
     re.IGNORECASE,
 )
 _MATH_FONT = re.compile(
@@ -148,7 +149,7 @@ def accented(chars: list[tuple[str, float, float]]) -> str:
 
 def is_broken(char: str) -> bool:
     """Whether a cleaned character shows that the font's encoding is unknown."""
-    return char == "\ufffd" or "\ue000" <= char <= "\uf8ff" or "\U000f0000" <= char
+    return char == "\ufffd" or "\ue000" <= char <= "\uf8ff" or char >= "\U000f0000"
 
 
 def is_bold(font: str, flags: int) -> bool:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from smoldocling.pages.ink import Ink, Rect
+from smoldocling.pages.frame import Rect
+from smoldocling.pages.ink import Ink
 from smoldocling.pages.layout import Group
 
 _TOUCH = 3.0

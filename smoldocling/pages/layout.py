@@ -13,7 +13,7 @@ from typing import Any
 
 import pymupdf
 
-Rect = tuple[float, float, float, float]
+from smoldocling.pages.frame import Rect
 
 # "rf" judges by fonts and positions alone; "imf+rf" also looks at the rendered page and takes about five times as long.
 FEATURES = "rf"
@@ -23,7 +23,8 @@ FEATURES = "rf"
 class Group:
     """One classed box, in the points that PyMuPDF uses for text.
 
-    kind     text, title, picture, table, list-item, page-header, page-footer, section-header, footnote, caption, formula
+    kind     text, title, picture, table, list-item, page-header, page-footer, section-header, footnote, caption or
+             formula
     members  the boxes of the lines in it
     columns  x of the borders between a table's columns, rows: y of those between its rows
     """
@@ -37,7 +38,7 @@ class Group:
 
 @functools.cache
 def _model() -> Any:
-    from pymupdf.layout import DocumentLayoutAnalyzer  # noqa: PLC0415 - loads onnxruntime and the networks
+    from pymupdf.layout import DocumentLayoutAnalyzer  # loads onnxruntime and the networks
 
     return DocumentLayoutAnalyzer.get_model(feature_set_name=FEATURES)
 
@@ -45,8 +46,8 @@ def _model() -> Any:
 def groups(page: pymupdf.Page, quarters: int = 0) -> tuple[Group, ...] | None:
     """The page's boxes, None if the model is not installed or fails on this page.
 
-    `quarters` are the clockwise quarters by which the page, as it lies in the file, is turned before it is looked at: the
-    model knows upright text only. Boxes are those of the turned page.
+    `quarters` are the clockwise quarters by which the page, as it lies in the file, is turned before it is looked at:
+    the model knows upright text only. Boxes are those of the turned page.
     """
     try:
         with redirect_stdout(io.StringIO()):  # it prints what it stumbles over

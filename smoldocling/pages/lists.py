@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from doctags.tree import Element
-from smoldocling.pages import regions
-from smoldocling.pages.ink import Line
+from smoldocling.pages import signs
+from smoldocling.pages.lines import Line
 from smoldocling.pages.regions import Region
 
 
@@ -33,10 +33,10 @@ _ENUMERATOR = re.compile(r"\(?([0-9]+|[a-zA-Z]+)[.)]$")
 def split_marker(lines: Sequence[Line]) -> tuple[str, bool, list[Line]]:
     """The marker of an item's first row, whether it counts, and the rows without a bullet. Numbers stay in the text."""
     first = lines[0]
-    number = regions.ordinal(first)
+    number = signs.ordinal(first)
     if number is not None:
         return number, True, list(lines)
-    sign = regions.bullet(first)
+    sign = signs.bullet(first)
     if sign is None:
         return "", False, list(lines)
     word = first.words[0]

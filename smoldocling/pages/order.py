@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-Rect = tuple[float, float, float, float]
+from smoldocling.pages.frame import Rect
 
 MIN_GUTTER = 5.0
 """Points of white between two columns."""

@@ -6,15 +6,16 @@ Knows: grids, doctags.tree. Does not know: where grids come from.
 from __future__ import annotations
 
 from doctags.tree import Box, Element
-from smoldocling.pages import prose, tables
+from smoldocling.pages import prose
+from smoldocling.pages.cells import Grid, Slot
 from smoldocling.pages.ink import Ink
 
 _MAX_NAME = 32
 """Characters in the name of a value; longer first columns are descriptions."""
 
 
-def is_form(grid: tables.Grid) -> bool:
-    """Whether a grid is a list of names and values: two columns, no headings, values that are not a column of numbers."""
+def is_form(grid: Grid) -> bool:
+    """Whether a grid lists names and values: two columns, no headings, values that are not a column of numbers."""
     names = [slot for slot in grid.slots if slot.column == 0]
     values = [slot for slot in grid.slots if slot.column == 1]
     if grid.columns != 2 or len(names) != grid.rows or len(values) != grid.rows or grid.rows > 16:
@@ -30,7 +31,7 @@ def is_form(grid: tables.Grid) -> bool:
     )
 
 
-def region(grid: tables.Grid, ink: Ink, known: frozenset[str], boxes: tuple[Box, ...]) -> Element:
+def region(grid: Grid, ink: Ink, known: frozenset[str], boxes: tuple[Box, ...]) -> Element:
     """A key_value_region: each name linked to its value."""
     children = []
     for number, slot in enumerate(grid.slots):
@@ -45,11 +46,11 @@ def region(grid: tables.Grid, ink: Ink, known: frozenset[str], boxes: tuple[Box,
     return Element("key_value_region", boxes=boxes, children=tuple(children))
 
 
-def _text(slot: tables.Slot) -> str:
+def _text(slot: Slot) -> str:
     return " ".join(line.text for line in slot.lines)
 
 
-def _bounds(slot: tables.Slot) -> tuple[float, float, float, float]:
+def _bounds(slot: Slot) -> tuple[float, float, float, float]:
     return (
         min(line.x0 for line in slot.lines),
         min(line.y0 for line in slot.lines),

@@ -8,19 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from doctags.tree import Link
 from smoldocling.pages import glyphs
-from smoldocling.pages.ink import Line, Rect, Word
+from smoldocling.pages.frame import Rect
+from smoldocling.pages.lines import Line, Word
 
 _HYPHENS = ("-", "\u2010")
 _DASHES = ("—", "–", "/")
 
 # A line that breaks after one of these keeps its hyphen; all others are taken for syllables.
-_KEPT_PREFIXES = frozenset(
-    "all anti co cross ex e extra full half high inter large long low mid multi near non off on one open post pre quasi re "
-    "real right self semi short single small state sub super three top two ultra un well wide zero".split()
-)
+_KEPT_PREFIXES = frozenset(["cross", "half", "multi", "non", "quasi", "self", "semi", "well"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def _row(pieces: list[Line], rtl: bool) -> Line:
         return pieces[0]
     pieces = sorted(pieces, key=lambda line: -line.x1 if rtl else line.x0)
     words: list[Word] = list(pieces[0].words)
-    for before, after in zip(pieces, pieces[1:], strict=False):
+    for before, after in pairwise(pieces):
         gap = before.x0 - after.x1 if rtl else after.x0 - before.x1
         if gap < 0.12 * max(before.style.size, after.style.size) and not before.open:
             first = after.words[0]
@@ -153,7 +152,7 @@ def _keeps_hyphen(text: str, start: str, known: frozenset[str]) -> bool:
         return False
     if min(len(left), len(right)) > 2 and left.lower() in known and right.lower() in known:
         return True
-    return left.lower() in _KEPT_PREFIXES or left.isupper() or "-" in text.split()[-1][:-1]
+    return left.lower() in _KEPT_PREFIXES or left.isupper() or "-" in text.rsplit(maxsplit=1)[-1][:-1]
 
 
 def _last_letters(text: str) -> str:
@@ -190,12 +189,12 @@ def _links(
         uri = next((uri for rect, uri in links if rect[0] <= x <= rect[2] and rect[1] <= y <= rect[3]), None)
         if uri is None:
             continue
-        start -= sum(place < start for place in removed)
-        end = min(end - sum(place < end for place in removed), len(text))
-        if found and found[-1].uri == uri and start - found[-1].end <= 1:
-            found[-1] = Link(found[-1].start, end, uri)
-        elif end > start:
-            found.append(Link(start, end, uri))
+        first = start - sum(place < start for place in removed)
+        last = min(end - sum(place < end for place in removed), len(text))
+        if found and found[-1].uri == uri and first - found[-1].end <= 1:
+            found[-1] = Link(found[-1].start, last, uri)
+        elif last > first:
+            found.append(Link(first, last, uri))
     return tuple(found)
 
 
@@ -205,7 +204,7 @@ def listing(lines: Sequence[Line]) -> str:
     column = widths[len(widths) // 2] if widths else 1.0
     column = column if column > 0 else 1.0
     left = min(line.x0 for line in lines)
-    pitches = sorted(b.baseline - a.baseline for a, b in zip(lines, lines[1:], strict=False) if b.baseline > a.baseline)
+    pitches = sorted(b.baseline - a.baseline for a, b in pairwise(lines) if b.baseline > a.baseline)
     pitch = pitches[len(pitches) // 2] if pitches else 0.0
     result: list[str] = []
     for index, line in enumerate(lines):

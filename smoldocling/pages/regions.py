@@ -1,47 +1,37 @@
 """Which lines of a page belong together, and what they look like: paragraph, heading, list item, code...
 
 Knows: lines, the layout model's boxes, the document's body size. Does not know: DocTags, reading order.
-The model's boxes are the first guess; rules from fonts and positions cut and correct them. Without a model the lines are
-gathered by white space alone.
+The model's boxes are the first guess; rules from fonts and positions cut and correct them. Without a model the lines
+are gathered by white space alone.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from smoldocling.pages import glyphs, prose
-from smoldocling.pages.ink import Ink, Line, Rect
+from smoldocling.pages import prose, signs
+from smoldocling.pages.borders import is_tabular
+from smoldocling.pages.cells import Grid
+from smoldocling.pages.frame import Rect
+from smoldocling.pages.ink import Ink
 from smoldocling.pages.layout import Group
-from smoldocling.pages.tables import Grid, is_tabular
+from smoldocling.pages.lines import Line
 
 TEXT_KINDS = frozenset(
-    "text title list-item page-header page-footer section-header footnote caption formula code".split()
-)
-
-_NUMBERED = re.compile(
-    r"(?:\d{1,2}(?:\.\d{1,2}){0,4}\.?|[A-Z]\.|[IVX]{1,5}\.|§ ?\d+|Appendix [A-Z]|Chapter \d+|Annex [A-Z0-9]+)(?:\s+\S|$)"
-)
-CAPTION = re.compile(
-    r"(?:(?:Supplementary |Extended Data )?(?:Figure|Fig|FIG|FIGURE|Table|TABLE|Tab|Listing|Algorithm|Scheme|Chart|Plate|Box|"
-    r"Abbildung|Abb|Tabelle|Tableau|Figura|Tabla|Graphique|Graph|Exhibit|Diagram|Map)\.? ?"
-    r"(?:[A-Z]{0,2}[.\-]?\d+(?:[.\-]\d+)*[a-z]?|[IVX]+)\s*(?:[.:|–—-]|\(|$)|[\[<(]?(?:그림|표|図|表|图|圖)\s?\d+[\]>)]?)"
-)
-_CAPTION_WORDS = re.compile(
-    r"(?:Figure|Fig|FIG|FIGURE|Table|TABLE|Listing|Algorithm|Abbildung|Tabelle|Tableau|Figura|Tabla|Graph|Chart)\.? ?(?:[A-Z]?\.?\d+(?:[.\-]\d+)*|[IVX]+)\b"
-)
-_SOURCE = re.compile(r"(?:Sources?|Notes?|Quelle|Fuente|Fonte|NB|N\.B\.)\s?:", re.IGNORECASE)
-_ORDERED = re.compile(
-    r"(?:\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})\)|(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})\.|\[\d{1,3}\]|[①-⑳])$"
-)
-_STATEMENT = re.compile(r"[;{}=()\[\]]|^\s*(?:\$|>>>|#)\s|\s--?\w")
-_ADDRESS = re.compile(r"\w@\w|https?://|www\.")
-_NOTE = re.compile(r"(?:\d{1,3}|[*∗†‡§¶#]{1,3}|[a-z])[).]?$")
-_PAGE_NUMBER = re.compile(
-    r"(?:(?:page|seite|p\.)\s*)?[-–—]?\s*(?:\d{1,4}|[ivxlc]{1,6})\s*[-–—]?(?:\s*(?:of|/|von|de)\s*\d{1,4})?$",
-    re.IGNORECASE,
+    [
+        "text",
+        "title",
+        "list-item",
+        "page-header",
+        "page-footer",
+        "section-header",
+        "footnote",
+        "caption",
+        "formula",
+        "code",
+    ]
 )
 
 
@@ -136,7 +126,7 @@ def _is_prose(lines: Sequence[Line], place: int, end: int) -> bool:
         return False
     if end == place and place and line.x0 - lines[place - 1].x0 < 3 and len(line.words) > 3:
         return True  # the caption goes on
-    return len(line.text) > 70 or names_caption(line.text) or bool(_SOURCE.match(line.text))
+    return len(line.text) > 70 or signs.names_caption(line.text) or signs.is_source(line.text)
 
 
 def _inside(rect: Rect, outer: Rect) -> bool:
@@ -145,8 +135,7 @@ def _inside(rect: Rect, outer: Rect) -> bool:
 
 def _marked_by(line: Line, lines: Sequence[Line]) -> Line | None:
     """The line whose marker another line is: the nearest one on its right; None if it is no lone marker."""
-    sign = line.text
-    if len(line.words) > 1 or not (all(char in glyphs.BULLETS for char in sign) or _ORDERED.match(sign)):
+    if not signs.is_lone_marker(line):
         return None
     size = line.style.size
     right = [
@@ -155,7 +144,7 @@ def _marked_by(line: Line, lines: Sequence[Line]) -> Line | None:
         if other is not line
         and -1 <= other.x0 - line.x1 < 3.5 * size
         and min(other.y1, line.y1) - max(other.y0, line.y0) > 0.4 * min(other.height, line.height)
-        and not all(char in glyphs.BULLETS for char in other.text)
+        and not signs.is_bullets(other.text)
     ]
     return min(right, key=lambda other: other.x0, default=None)
 
@@ -250,9 +239,9 @@ def _code_rows(item: Region) -> list[bool]:
         return [False] * len(item.lines)
     mono = [_is_mono(line) for line in item.lines]
     if len(mono) == 1:
-        return [mono[0] and bool(_STATEMENT.search(item.text)) and not _ADDRESS.search(item.text)]
+        return [mono[0] and signs.is_statement(item.text)]
     return [
-        here and (place > 0 and mono[place - 1] or place + 1 < len(mono) and mono[place + 1])
+        here and ((place > 0 and mono[place - 1]) or (place + 1 < len(mono) and mono[place + 1]))
         for place, here in enumerate(mono)
     ]
 
@@ -265,13 +254,13 @@ def _is_mono(line: Line) -> bool:
 def _starts_anew(before: list[Line], line: Line, item: Region, body: float, pitch: float) -> bool:
     last = before[-1]
     size = max(last.style.size, line.style.size)
-    if bullet(line) is not None and (
+    if signs.bullet(line) is not None and (
         item.kind == "list-item" or abs(line.x0 - before[0].x0) < 1.5 * size or line.x0 < last.x0
     ):
         return True
     if (
-        ordinal(line) is not None
-        and (item.kind == "list-item" or ordinal(before[0]) is not None)
+        signs.ordinal(line) is not None
+        and (item.kind == "list-item" or signs.ordinal(before[0]) is not None)
         and abs(line.x0 - before[0].x0) < 2
     ):
         return True
@@ -289,45 +278,8 @@ def _starts_anew(before: list[Line], line: Line, item: Region, body: float, pitc
 def _judged(item: Region, whole: bool, code: bool) -> Region:
     if code:
         return replace(item, kind="code")
-    if bullet(item.lines[0]) is not None and item.kind in ("text", "section-header", "footnote", "list-item"):
+    if signs.bullet(item.lines[0]) is not None and item.kind in ("text", "section-header", "footnote", "list-item"):
         return replace(item, kind="list-item")
-    if not whole and item.kind == "list-item" and ordinal(item.lines[0]) is None:
+    if not whole and item.kind == "list-item" and signs.ordinal(item.lines[0]) is None:
         return replace(item, kind="text")
     return item
-
-
-def bullet(line: Line) -> str | None:
-    """The bullet at the start of a line, None without one."""
-    first = line.words[0].text
-    if len(line.words) > 1 and all(char in glyphs.BULLETS for char in first) and len(first) <= 3:
-        return first
-    if len(first) > 1 and first[0] in "•◦▪●○■◆►▶➢➔❖✓" and not first[1].isdigit():
-        return first[0]
-    return None
-
-
-def ordinal(line: Line) -> str | None:
-    """The number or letter that counts a line as a list item, None without one."""
-    first = line.words[0].text
-    return first if len(line.words) > 1 and _ORDERED.match(first) else None
-
-
-def is_numbered(text: str) -> bool:
-    """Whether a text starts like a numbered heading."""
-    return bool(_NUMBERED.match(text))
-
-
-def names_caption(text: str, loose: bool = False) -> bool:
-    """Whether a text starts like a caption: "Figure 3: ..."; `loose` takes "Figure 3 shows" too."""
-    return bool((_CAPTION_WORDS if loose else CAPTION).match(text)) or bool(CAPTION.match(text))
-
-
-def is_page_number(text: str) -> bool:
-    """Whether a text is nothing but a page number."""
-    return bool(_PAGE_NUMBER.match(text.strip()))
-
-
-def has_note_mark(line: Line) -> bool:
-    """Whether a line starts like a footnote: a raised number, a star, "1)"."""
-    first = line.words[0]
-    return bool(_NOTE.match(first.text)) or (first.raised and first.text[0].isdigit()) or first.text[0] in "*∗†‡§¶"

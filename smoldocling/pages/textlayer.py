@@ -12,9 +12,10 @@ import pymupdf
 
 from doctags.tree import Page
 from smoldocling.errors import UnreadablePage
-from smoldocling.pages import assembly, headings, layout
+from smoldocling.pages import assembly, layout, manner
 from smoldocling.pages import ink as inks
-from smoldocling.pages.ink import Ink, Rect
+from smoldocling.pages.frame import Rect
+from smoldocling.pages.ink import Ink
 
 ReadingKind = Literal["text", "blank", "scan", "garbage"]
 
@@ -53,7 +54,7 @@ class Reader:
 
     def __init__(self, document: pymupdf.Document) -> None:
         self._document = document
-        self._manner: headings.Manner | None = None
+        self._manner: manner.Manner | None = None
         self._last: tuple[int, Ink] | None = None
 
     def read(self, index: int) -> Reading:
@@ -104,7 +105,7 @@ class Reader:
                 f"{share}% of the characters in the text layer have no known meaning; the page needs a model",
             )
         if self._manner is None:
-            self._manner = headings.study(self._document)
+            self._manner = manner.study(self._document)
         groups = layout.groups(self._document[index], ink.quarters)
         return Reading(assembly.assemble(ink, groups, self._manner, number), "text")
 

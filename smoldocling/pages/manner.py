@@ -25,8 +25,8 @@ _MARGIN = 0.12
 _NUMBER = re.compile(r"(\d{1,2}(?:\.\d{1,2})*)\.?\s+\S")
 # Front and back matter stands at the top level, whatever its type is.
 _MATTER = re.compile(
-    r"(?:abstract|references|bibliography|acknowledge?ments?|appendix|contents|table of contents|introduction|conclusions?|"
-    r"summary|literature|zusammenfassung|literatur|inhalt|résumé|bibliographie)$",
+    r"(?:abstract|references|bibliography|acknowledge?ments?|appendix|contents|table of contents|introduction|"
+    r"conclusions?|summary|literature|zusammenfassung|literatur|inhalt|résumé|bibliographie)$",
     re.IGNORECASE,
 )
 _DIGITS = re.compile(r"\d+")
@@ -38,7 +38,7 @@ class Manner:
     """How a document is set.
 
     body     font size of most characters, points           styles   heading styles (size, bold), largest first
-    depths   heading styles that come with numbers -> how deep those are
+    depths   heading styles that come with numbers -> their depth
     outline  text of an outline entry -> its level, from 1  running  texts that recur in the margins, digits as "#"
     words    lower-case words, hyphened ones included       pages    number of pages that were looked at
     """
@@ -114,9 +114,9 @@ def study(document: pymupdf.Document) -> Manner:
             style, text = _heading_style(block)
             if style is not None:
                 styles[style] += 1
-                number = _NUMBER.match(text)
-                if number:
-                    depths.setdefault(style, Counter())[number.group(1).count(".") + 1] += 1
+                counted = _NUMBER.match(text)
+                if counted:
+                    depths.setdefault(style, Counter())[counted.group(1).count(".") + 1] += 1
     body = sizes.most_common(1)[0][0] if sizes else 10.0
     repeated = max(2, round(0.25 * len(numbers)))
     return Manner(

@@ -1,0 +1,201 @@
+"""What each region of a page is, once fonts, places and the whole document are weighed.
+
+Knows: regions, the document's manner. Does not know: reading order, DocTags elements.
+The layout model's word counts for something, but it calls short paragraphs headings, numbers formulas and footnotes
+footers; each rule below is there because of such a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from smoldocling.pages import captions, glyphs, regions, signs
+from smoldocling.pages.ink import Ink
+from smoldocling.pages.manner import Manner
+from smoldocling.pages.regions import Region
+
+_EDGE = 0.085
+"""Share of the page height at top and bottom in which a single line can be a page header or footer."""
+
+
+def judged(found: list[Region], ink: Ink, manner: Manner, number: int) -> list[Region]:
+    """The regions with their final kinds: those of DocTags, and "section-header", "list-item", "checkbox"."""
+    judge = _Judge(ink, manner, number)
+    counted = judge.counted(found)
+    return judge.one_title([judge.kind(item, counted) for item in counted])
+
+
+class _Judge:
+    def __init__(self, ink: Ink, manner: Manner, number: int) -> None:
+        self._ink = ink
+        self._manner = manner
+        self._number = number
+
+    def counted(self, found: list[Region]) -> list[Region]:
+        """Paragraphs whose number is one above or below that of another one beside them are list items."""
+        places: dict[int, list[float]] = {}
+        for item in found:
+            if (mark := self._count(item)) is not None:
+                places.setdefault(mark, []).append(item.rect[0])
+
+        def counts(item: Region) -> bool:
+            mark = self._count(item)
+            if mark is None:
+                return False
+            near = places.get(mark - 1, []) + places.get(mark + 1, [])
+            return any(abs(left - item.rect[0]) < 8 for left in near)
+
+        return [replace(item, kind="list-item") if counts(item) else item for item in found]
+
+    def _count(self, item: Region) -> int | None:
+        """The number that a list item or a paragraph starts with, None for headings."""
+        mark = signs.ordinal(item.lines[0]) if item.lines else None
+        digits = (mark or "").strip("().[]")
+        heading = len(item.text) < 60 and (item.size > self._manner.body + 0.7 or all(row.bold for row in item.lines))
+        if not digits.isdecimal() or item.kind not in ("list-item", "text", "section-header") or heading:
+            return None
+        return int(digits)
+
+    def kind(self, item: Region, found: Sequence[Region]) -> Region:
+        if item.kind in ("table", "picture"):
+            return item
+        kind = self._judged(item, found)
+        return replace(item, kind=kind)
+
+    def _judged(self, item: Region, found: Sequence[Region]) -> str:
+        text = item.text
+        if self._is_furniture(item):
+            return "page_header" if item.rect[1] < self._ink.height / 2 else "page_footer"
+        if item.kind == "rotated":
+            edge = item.rect[2] < 0.09 * self._ink.width or item.rect[0] > 0.91 * self._ink.width
+            return "page_header" if edge else "text"
+        if item.kind == "code":
+            return "code"
+        if signs.names_caption(text) or (
+            (item.kind == "caption" or item.size < self._manner.body - 0.4) and signs.names_caption(text, loose=True)
+        ):
+            return "caption"
+        if signs.tick(item.lines) is not None:
+            return "checkbox"
+        if self._is_formula(item):
+            return "formula"
+        if self._is_footnote(item, found):
+            return "footnote"
+        if item.kind == "list-item":
+            return "list-item"
+        if self._is_heading(item):
+            return "section-header"
+        if item.kind == "caption" and any(
+            other.kind in ("table", "picture") and captions.distance(item.rect, other.rect) < captions.REACH
+            for other in found
+        ):
+            return "caption"
+        return "text"
+
+    def _is_furniture(self, item: Region) -> bool:
+        """Whether a region is a running head or a page number."""
+        y0, y1 = item.rect[1] / self._ink.height, item.rect[3] / self._ink.height
+        if len(item.lines) > 3:
+            return False
+        if (y1 < 0.13 or y0 > 0.87) and all(self._manner.is_running(line.text) for line in item.lines):
+            return True
+        if (y1 < 0.15 or y0 > 0.85) and signs.is_page_number(item.text):
+            return True
+        # a footnote near the foot of the page looks like a footer to the model
+        noted = 0.5 < y0 < 1 - _EDGE and signs.has_note_mark(item.lines[0]) and len(item.lines[0].words) > 3
+        named = item.kind in ("page-header", "page-footer") and not noted
+        return named and (y1 < _EDGE or y0 > 1 - _EDGE or (self._manner.pages == 1 and (y1 < 0.13 or y0 > 0.87)))
+
+    def _is_formula(self, item: Region) -> bool:
+        words = [word for line in item.lines for word in line.words]
+        length = sum(len(word.text) for word in words)
+        maths = sum(len(word.text) for word in words if word.style.math)
+        operators = glyphs.math_signs(item.text)
+        if item.kind == "formula":
+            return operators > 0 or maths > 0.2 * length
+        prose_words = sum(len(word.text) > 3 and word.text.isalpha() and not word.style.math for word in words)
+        return (
+            length < 160
+            and operators > 0
+            and prose_words <= 1
+            and (maths > 0.15 * length or operators > 0.12 * length)
+            and len(item.lines) <= 4
+        )
+
+    def _is_footnote(self, item: Region, found: Sequence[Region]) -> bool:
+        """Whether a region is small print with a mark at the foot of its column."""
+        body = self._manner.body
+        marked = signs.has_note_mark(item.lines[0])
+        low = item.rect[1] > 0.5 * self._ink.height
+        small = item.size < body - 0.7
+        if item.kind == "footnote" and low and (small or marked):
+            return True
+        if not (marked and small and low):
+            return False
+        below = [
+            other
+            for other in found
+            if other is not item
+            and other.rect[1] > item.rect[1] + 2
+            and min(other.rect[2], item.rect[2]) - max(other.rect[0], item.rect[0]) > 0
+            and other.kind in regions.TEXT_KINDS
+            and other.lines
+        ]
+        return all(other.size < body - 0.7 or self._is_furniture(other) for other in below)
+
+    def _is_heading(self, item: Region) -> bool:
+        text = item.text
+        if len(item.lines) > 4 or len(text) > 200 or not any(char.isalpha() for char in text):
+            return False
+        size, body = item.size, self._manner.body
+        bold = all(line.bold for line in item.lines)
+        larger = size > body + 0.7
+        named = item.kind in ("section-header", "title")
+        sentence = text.rstrip().endswith((".", ",", ";")) and not signs.is_numbered(text)
+        if named:
+            return larger or bold or (not sentence and (signs.is_numbered(text) or self._stands_out(item)))
+        return (
+            not sentence
+            and len(item.lines) <= 3
+            and (larger or (bold and size > body - 0.6))
+            and len(text) < 120
+            and item.kind == "text"
+        )
+
+    def _stands_out(self, item: Region) -> bool:
+        """Whether a heading of body size is set in another way than the body: capitals, italics, another font."""
+        style = item.lines[0].style
+        return item.text.isupper() or style.italic or item.size > self._manner.body + 0.4
+
+    def one_title(self, found: list[Region]) -> list[Region]:
+        """On the first page, the largest heading in the upper half is the title."""
+        heads = [item for item in found if item.kind == "section-header"]
+        if self._number != 1 or not heads:
+            return found
+        best = max(heads, key=lambda item: (item.size, -item.rect[1]))
+        equal = [item for item in heads if abs(item.size - best.size) < 0.3]
+        alone = len(equal) == 1 or best.size > 1.3 * self._manner.body
+        if (
+            not alone
+            or best.size < self._manner.body + 1.5
+            or best.rect[1] > 0.5 * self._ink.height
+            or signs.is_numbered(best.text)
+            or best is not min(equal, key=lambda item: item.rect[1])
+        ):
+            return found
+        return [self._beside_title(item, best) for item in found]
+
+    def _beside_title(self, item: Region, title: Region) -> Region:
+        """The title as such; names, dates and places set in large type right under it are no headings."""
+        if item is title:
+            return replace(item, kind="title")
+        below = item.rect[1] - title.rect[3]
+        credit = (
+            item.kind == "section-header"
+            and 0 <= below < 9 * self._manner.body
+            and not all(line.bold for line in item.lines)
+            and not signs.is_numbered(item.text)
+            and not self._manner.is_matter(item.text)
+        )
+        return replace(item, kind="text") if credit else item

@@ -1,0 +1,75 @@
+"""What is drawn on a page besides text: lines, painted areas, other shapes, and the links laid over it.
+
+Knows: PyMuPDF's drawings. Does not know: tables, pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pymupdf
+
+from smoldocling.pages.frame import Frame, Rect
+
+_MAX_DRAWINGS = 20_000  # maps and CAD plans have more paths than a table ever needs
+_THIN = 3.0  # points; a narrower rectangle is a line
+
+
+@dataclass(slots=True)
+class Marks:
+    """Painted areas that are not white; horizontal and vertical lines; everything else that is drawn."""
+
+    fills: list[Rect]
+    strokes: list[Rect]
+    shapes: list[Rect]
+
+
+def drawings(page: pymupdf.Page, frame: Frame) -> Marks:
+    """What is drawn on the page, sorted into painted areas, axis-parallel lines and everything else."""
+    marks = Marks([], [], [])
+    for path in page.get_cdrawings()[:_MAX_DRAWINGS]:
+        rect = frame.turned(path["rect"])
+        if not frame.shows(rect):
+            continue
+        width, height = rect[2] - rect[0], rect[3] - rect[1]
+        fill = path.get("fill")
+        if min(width, height) <= _THIN:
+            if max(width, height) > _THIN:
+                marks.strokes.append(rect)
+            continue
+        if fill is not None and min(fill) < 0.97 and (path.get("fill_opacity") or 1) > 0:
+            marks.fills.append(rect)
+        stroked = path.get("color") is not None and "s" in path["type"]
+        for item in path["items"]:
+            if item[0] == "re" and (stroked or fill is not None):
+                x0, y0, x1, y1 = frame.turned(item[1])
+                if min(x1 - x0, y1 - y0) <= _THIN:
+                    marks.strokes.append((x0, y0, x1, y1))
+                elif stroked:
+                    marks.strokes += [(x0, y0, x1, y0), (x0, y1, x1, y1), (x0, y0, x0, y1), (x1, y0, x1, y1)]
+            elif item[0] == "l":
+                (ax, ay), (bx, by) = item[1], item[2]
+                line = frame.turned((min(ax, bx), min(ay, by), max(ax, bx), max(ay, by)))
+                if min(line[2] - line[0], line[3] - line[1]) > 1:
+                    marks.shapes.append(rect)
+                    break
+                if stroked:
+                    marks.strokes.append(line)
+            elif item[0] == "c":
+                marks.shapes.append(rect)
+                break
+    return marks
+
+
+def links(page: pymupdf.Page, frame: Frame) -> list[tuple[Rect, str]]:
+    """Rectangles of the page's links to the web, with their addresses."""
+    return [
+        (frame.turned(link["from"]), str(link["uri"]))
+        for link in page.get_links()
+        if str(link.get("uri", "")).split(":")[0].lower() in ("http", "https", "mailto")
+    ]
+
+
+def shades(page: pymupdf.Page, frame: Frame) -> list[Rect]:
+    """Areas painted with a colour gradient or through a mask."""
+    return [frame.turned(rect) for kind, rect in page.get_bboxlog() if kind in ("fill-shade", "fill-imgmask")]

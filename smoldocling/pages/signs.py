@@ -1,0 +1,103 @@
+"""What the first words of a line say it is: a list item, a caption, a footnote, a page number, a statement of code.
+
+Knows: words and how documents in several languages mark things. Does not know: regions, pages.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from smoldocling.pages import glyphs
+from smoldocling.pages.lines import Line
+
+_NUMBERED = re.compile(
+    r"(?:\d{1,2}(?:\.\d{1,2}){0,4}\.?|[A-Z]\.|[IVX]{1,5}\.|§ ?\d+|Appendix [A-Z]|Chapter \d+|Annex [A-Z0-9]+)"
+    r"(?:\s+\S|$)"
+)
+_CAPTION = re.compile(
+    r"(?:(?:Supplementary |Extended Data )?"
+    r"(?:Figure|Fig|FIG|FIGURE|Table|TABLE|Tab|Listing|Algorithm|Scheme|Chart|Plate|Box|Abbildung|Abb|Tabelle|Tableau|"
+    r"Figura|Tabla|Graphique|Graph|Exhibit|Diagram|Map)\.? ?"
+    r"(?:[A-Z]{0,2}[.\-]?\d+(?:[.\-]\d+)*[a-z]?|[IVX]+)\s*(?:[.:|–—-]|\(|$)|[\[<(]?(?:그림|표|図|表|图|圖)\s?\d+[\]>)]?)"
+)
+_CAPTION_WORDS = re.compile(
+    r"(?:Figure|Fig|FIG|FIGURE|Table|TABLE|Listing|Algorithm|Abbildung|Tabelle|Tableau|Figura|Tabla|Graph|Chart)\.? ?"
+    r"(?:[A-Z]?\.?\d+(?:[.\-]\d+)*|[IVX]+)\b"
+)
+_SOURCE = re.compile(r"(?:Sources?|Notes?|Quelle|Fuente|Fonte|NB|N\.B\.)\s?:", re.IGNORECASE)
+_ORDERED = re.compile(
+    r"(?:\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})\)|(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})\.|\[\d{1,3}\]|[①-⑳])$"
+)
+_STATEMENT = re.compile(r"[;{}=()\[\]]|^\s*(?:\$|>>>|#)\s|\s--?\w")
+_ADDRESS = re.compile(r"\w@\w|https?://|www\.")
+_NOTE = re.compile(r"(?:\d{1,3}|[*∗†‡§¶#]{1,3}|[a-z])[).]?$")
+_PAGE_NUMBER = re.compile(
+    r"(?:(?:page|seite|p\.)\s*)?[-–—]?\s*(?:\d{1,4}|[ivxlc]{1,6})\s*[-–—]?(?:\s*(?:of|/|von|de)\s*\d{1,4})?$",
+    re.IGNORECASE,
+)
+
+
+def bullet(line: Line) -> str | None:
+    """The bullet at the start of a line, None without one."""
+    first = line.words[0].text
+    if len(line.words) > 1 and all(char in glyphs.BULLETS for char in first) and len(first) <= 3:
+        return first
+    if len(first) > 1 and first[0] in "•◦▪●○■◆►▶➢➔❖✓" and not first[1].isdigit():
+        return first[0]
+    return None
+
+
+def ordinal(line: Line) -> str | None:
+    """The number or letter that counts a line as a list item, None without one."""
+    first = line.words[0].text
+    return first if len(line.words) > 1 and _ORDERED.match(first) else None
+
+
+def is_numbered(text: str) -> bool:
+    """Whether a text starts like a numbered heading."""
+    return bool(_NUMBERED.match(text))
+
+
+def names_caption(text: str, loose: bool = False) -> bool:
+    """Whether a text starts like a caption: "Figure 3: ..."; `loose` takes "Figure 3 shows" too."""
+    return bool((_CAPTION_WORDS if loose else _CAPTION).match(text)) or bool(_CAPTION.match(text))
+
+
+def is_page_number(text: str) -> bool:
+    """Whether a text is nothing but a page number."""
+    return bool(_PAGE_NUMBER.match(text.strip()))
+
+
+def has_note_mark(line: Line) -> bool:
+    """Whether a line starts like a footnote: a raised number, a star, "1)"."""
+    first = line.words[0]
+    return bool(_NOTE.match(first.text)) or (first.raised and first.text[0].isdigit()) or first.text[0] in "*∗†‡§¶"
+
+
+def is_source(text: str) -> bool:
+    """Whether a text starts like the note under a table: "Source: ..."."""
+    return bool(_SOURCE.match(text))
+
+
+def is_statement(text: str) -> bool:
+    """Whether a single monospaced row is written like code; addresses are set in such type too."""
+    return bool(_STATEMENT.search(text)) and not _ADDRESS.search(text)
+
+
+def is_lone_marker(line: Line) -> bool:
+    """Whether a line is nothing but the marker of a list item."""
+    text = line.text
+    return len(line.words) == 1 and (is_bullets(text) or bool(_ORDERED.match(text)))
+
+
+def is_bullets(text: str) -> bool:
+    """Whether a text is nothing but bullets."""
+    return all(char in glyphs.BULLETS for char in text)
+
+
+def tick(lines: Sequence[Line]) -> bool | None:
+    """Whether the box before a text is ticked; None without a box or without a text."""
+    if not lines or (len(lines[0].words) == 1 and len(lines[0].words[0].text) == 1):
+        return None
+    return glyphs.checkbox(lines[0].words[0].text[0])
