@@ -158,10 +158,11 @@ class Formula:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A key of a form and the values that belong to it; either may be missing."""
+    """A key of a form and the values that belong to it, either may be missing; `places` are those of their parts."""
 
     key: Runs
     values: tuple[Runs, ...]
+    places: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

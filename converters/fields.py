@@ -49,7 +49,7 @@ def fields_of(region: Element, read: Callable[[Element], Runs]) -> Fields:
         values = tuple(texts[place] for place in (chain[1:] if is_key else chain) if texts[place])
         key = texts[index] if is_key else ()
         if key or values:
-            fields[index] = Field(key, values)
+            fields[index] = Field(key, values, tuple(place for place in chain if texts[place]))
     return Fields(
         tuple(fields[index] for index in sorted(fields)),
         tuple(Part(part, runs) for part, runs in zip(parts, texts, strict=True)),

@@ -314,7 +314,15 @@ class _Builder:
         page = block.sources[0].page
         names = _cell_names(block.parts)
         group = self.document.add_group(label=GroupLabel.KEY_VALUE_AREA, name="key_value_region", parent=parent)
-        cells = [self._graph_cell(name, part, page, group) for name, part in zip(names, block.parts, strict=True)]
+        texts: dict[int, TextItem] = {}
+        for place in (place for field in block.fields for place in field.places):
+            part = block.parts[place]
+            texts[place] = self.document.add_text(label=DocItemLabel.TEXT, text=_flat(part.runs), parent=group)
+            texts[place].prov.extend(self._part_provs(part, page))
+        cells = [
+            self._graph_cell(name, part, page, texts.get(place))
+            for place, (name, part) in enumerate(zip(names, block.parts, strict=True))
+        ]
         links = [
             GraphLink(label=GraphLinkLabel.TO_VALUE, source_cell_id=names[start], target_cell_id=names[end])
             for start, end in block.links
@@ -329,19 +337,17 @@ class _Builder:
             return []
         return [ProvenanceItem(page_no=page, bbox=BoundingBox.enclosing_bbox(boxes), charspan=(0, 0))]
 
-    def _graph_cell(self, name: int, part: Part, page: int, group: NodeItem) -> GraphCell:
+    def _part_provs(self, part: Part, page: int) -> list[ProvenanceItem]:
+        return self._provs((Source(page, part.element, 0, len(_flat(part.runs))),))
+
+    def _graph_cell(self, name: int, part: Part, page: int, item: TextItem | None) -> GraphCell:
         text = _flat(part.runs)
-        provs = self._provs((Source(page, part.element, 0, len(text)),))
-        item = None
-        if text:
-            item = self.document.add_text(label=DocItemLabel.TEXT, text=text, parent=group)
-            item.prov.extend(provs)
         return GraphCell(
             label=GraphCellLabel.KEY if part.element.kind == "key" else GraphCellLabel.VALUE,
             cell_id=name,
             text=text,
             orig=text,
-            prov=provs[0] if provs else None,
+            prov=next(iter(self._part_provs(part, page)), None),
             item_ref=item.get_ref() if item is not None else None,
         )
 
