@@ -1,0 +1,87 @@
+"""What was read on a page: its elements as HTML, each node marked with the element that it shows.
+
+Knows: the HTML of converters. Does not know: boxes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from converters import Picture
+from converters.blocks import Block, Item, PageBreak, Paragraph, Source
+from converters.html import _Writer
+from converters.outline import outline
+from smoldocling.report.anatomy import Part
+from smoldocling.report.build import Node
+from smoldocling.report.kinds import group_of
+from smoldocling.result import PageResult
+
+_LISTS = frozenset({"ordered_list", "unordered_list"})
+
+
+class _Marking(_Writer):
+    """Tells `marks` which node shows which places of the page."""
+
+    def __init__(self, marks: Callable[[Node, tuple[Source, ...]], None]) -> None:
+        super().__init__()
+        self._marks = marks
+
+    def _block(self, parent: Node, block: Block) -> None:
+        before = len(parent)
+        super()._block(parent, block)
+        for node in parent[before:]:
+            self._marks(node, () if isinstance(block, PageBreak) else block.sources)
+
+    def _item(self, entry: Node, item: Item) -> None:
+        super()._item(entry, item)
+        self._marks(entry, item.sources)
+
+    def _caption(self, parent: Node, captions: Sequence[Paragraph]) -> None:
+        super()._caption(parent, captions)
+        self._marks(parent, tuple(source for caption in captions for source in caption.sources))
+
+
+def write(parent: Node, page: PageResult, parts: tuple[Part, ...]) -> frozenset[str]:
+    """Append the page's text. Returns the keys of the elements that have a node of their own."""
+    keys: dict[int, Part] = {}
+    for part in reversed(parts):
+        keys[id(part.element)] = part
+    shown: set[str] = set()
+
+    def mark(node: Node, sources: tuple[Source, ...]) -> None:
+        marked = [keys[id(source.element)] for source in sources if id(source.element) in keys]
+        # A list without a box is nothing that one could point at; its items are.
+        marked = [part for part in marked if part.element.boxes or part.element.kind not in _LISTS]
+        if not marked:
+            return
+        names = list(dict.fromkeys([*node.get("data-e", "").split(), *(part.key for part in marked)]))
+        node.set("data-e", " ".join(names))
+        node.set("data-g", group_of(marked[0].element.kind).name)
+        node.set("tabindex", "-1")
+        if node.get("id") is None and names[0] not in shown:
+            node.set("id", f"t{names[0]}")
+        shown.update(names)
+
+    pictures: dict[tuple[int, int], Picture] = {
+        (page.tree.number, n): crop.at(crop.data_uri) for n, crop in page.pictures.items()
+    }
+    _Marking(mark).blocks(parent, outline(page.tree, pictures=pictures, furniture=True))
+    for image in parent.iter("img"):
+        image.set("loading", "lazy")
+        image.set("decoding", "async")
+    for link in parent.iter("a"):
+        link.set("target", "_blank")
+        link.set("rel", "noopener noreferrer")
+    first = next((node for node in parent.iter() if node.get("data-e")), None)
+    if first is not None:
+        first.set("tabindex", "0")
+    return frozenset(shown)
+
+
+def homes(parts: tuple[Part, ...], shown: frozenset[str]) -> dict[str, str | None]:
+    """The key under which each element's text is found: its own, or that of the nearest element around it."""
+    found: dict[str, str | None] = {}
+    for part in parts:
+        around = found[parts[part.parent].key] if part.parent is not None else None
+        found[part.key] = part.key if part.key in shown else around
+    return found
