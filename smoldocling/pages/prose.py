@@ -130,6 +130,8 @@ def _joint(text: str, line: Line, opened: bool, spaced: bool, known: frozenset[s
         return text[:-1]
     if last in _HYPHENS and len(text) > 1 and text[-2].isalpha():
         return text if _keeps_hyphen(text, start, known) else text[:-1]
+    if last in _HYPHENS and text[-2:-1].isdigit() and first.isdigit():
+        return text
     if last in _DASHES and len(text) > 1 and not text[-2].isspace() and not opened:
         return text
     if glyphs.is_cjk(last) and glyphs.is_cjk(first):
