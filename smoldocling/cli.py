@@ -7,22 +7,16 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from smoldocling.output import Look, Places
-    from smoldocling.pipeline import Converter
     from smoldocling.progress import Progress
-    from smoldocling.result import PageResult, Result
 
 OK, SOME_FAILED, USAGE, NOTHING, INTERRUPTED = 0, 1, 2, 3, 130
 STDOUT = "-"
@@ -45,6 +39,7 @@ class Format(StrEnum):
     json = "json"
     doctags = "doctags"
     text = "text"
+    report = "report"
 
 
 class Engine(StrEnum):
@@ -133,10 +128,9 @@ def convert(
     from smoldocling.output import Look, probe
     from smoldocling.pipeline import Converter
     from smoldocling.progress import progress
+    from smoldocling.run import Run
 
-    formats = [str(name) for name in dict.fromkeys(to or [Format.md])]
-    if output == STDOUT and (len(formats) > 1 or as_json):
-        _usage("-o - writes one format to stdout: give --to once, and a folder where --json is wanted")
+    formats = _formats(to, output, as_json=as_json)
     if batch_size != "auto" and not batch_size.isdecimal():
         _usage(f"--batch-size {batch_size}: 'auto' or a whole number is taken")
     terminal = sys.stderr.isatty()
@@ -153,6 +147,7 @@ def convert(
             batch_size="auto" if batch_size == "auto" else int(batch_size),
             max_new_tokens=max_new_tokens,
             pages=pages,
+            page_images=Format.report in formats,
             password=password or (partial(_ask_password, shown) if sys.stdin.isatty() and terminal else None),
         )
     except UnusableOption as error:
@@ -163,7 +158,7 @@ def convert(
         _fail(str(error), NOTHING)
     if converter.without_model:
         _say(f"note: {converter.without_model}; reading born-digital pages from their text layer")
-    run = _Run(None if output == STDOUT else Path(output), formats, Look(furniture, page_break))
+    run = Run(None if output == STDOUT else Path(output), sys.stdout, formats, Look(furniture, page_break))
     try:
         with shown:
             run.all(converter, sources, shown)
@@ -174,141 +169,6 @@ def convert(
         print(json.dumps(run.as_json(converter.engine), indent=2))
     _say(run.summary())
     raise typer.Exit(run.exit_code)
-
-
-@dataclass
-class _Run:
-    """What one call of `convert` did so far. `folder` None means stdout."""
-
-    folder: Path | None
-    formats: list[str]
-    look: Look
-    started: float = field(default_factory=time.monotonic)
-    documents: list[dict[str, Any]] = field(default_factory=list)
-    pages: int = 0
-    failed_pages: int = 0
-    failed_documents: int = 0
-    written: int = 0
-
-    def all(self, converter: Converter, arguments: list[str], shown: Progress) -> None:
-        """Convert and write every document, saying what happens on the way."""
-        from smoldocling.output import Places
-        from smoldocling.pages.sources import expand
-
-        inputs = list(expand(arguments))
-        places = Places()
-        opened = 0
-
-        def tick(done: int, known: int, documents: int) -> None:
-            nonlocal opened
-            opened = documents
-            shown.tick(done, known + round((len(inputs) - opened) * known / max(1, opened)))
-
-        for result in converter.documents(inputs, tick=tick):
-            self._one(result, places, shown)
-
-    def _one(self, result: Result, places: Places, shown: Progress) -> None:
-        for line in _failures(result):
-            shown.line(line)
-        outputs, unwritten = self._write(result, places)
-        if unwritten is not None:
-            shown.line(f"{result.name}: {unwritten}")
-        elif outputs:
-            count = "1 page" if len(result.pages) == 1 else f"{len(result.pages)} pages"
-            shown.line(
-                f"{result.name}: {count} -> {', '.join([str(outputs[0]), *(path.suffix for path in outputs[1:])])}"
-            )
-        self.pages += len(result.pages)
-        self.failed_pages += sum(page.status in ("failed", "truncated", "repeated") for page in result.pages)
-        self.failed_documents += bool(result.error or result.warnings or unwritten)
-        self.written += result.status != "failed" and unwritten is None
-        self.documents.append(_describe(result, outputs, unwritten))
-
-    def _write(self, result: Result, places: Places) -> tuple[list[Path], str | None]:
-        from smoldocling.errors import UnwritableOutput
-        from smoldocling.output import FORMATS, write
-
-        if result.status == "failed":
-            return [], None
-        if self.folder is None:
-            _, render = FORMATS[self.formats[0]]
-            sys.stdout.write(render(result, {}, self.look))
-            return [], None
-        try:
-            return write(result, self.folder, places.claim(result.place), self.formats, self.look), None
-        except UnwritableOutput as error:
-            return [], str(error)
-        except Exception as error:  # the other documents of a long run must not pay for a mistake of ours
-            return [], f"a mistake in smoldocling, please report it: {type(error).__name__}: {error}"
-
-    @property
-    def exit_code(self) -> int:
-        """0 all, 1 some, 3 nothing."""
-        if not self.written:
-            return SOME_FAILED if self.pages > self.failed_pages else NOTHING
-        return SOME_FAILED if self.failed_pages or self.failed_documents else OK
-
-    def summary(self) -> str:
-        """One line for people."""
-        seconds = time.monotonic() - self.started
-        pages = "1 page" if self.pages == 1 else f"{self.pages} pages"
-        rate = f"{self.pages / seconds:.2g} pages/s" if seconds and self.pages else ""
-        parts = [f"{pages} in {seconds:.1f} s", rate]
-        if self.failed_pages:
-            parts.append(f"{self.failed_pages} incomplete or failed")
-        if self.failed_documents:
-            parts.append(f"{self.failed_documents} of {len(self.documents)} documents damaged or unreadable")
-        return ", ".join(part for part in parts if part)
-
-    def as_json(self, engine: str) -> dict[str, Any]:
-        """The summary for machines."""
-        return {
-            "engine": engine,
-            "seconds": round(time.monotonic() - self.started, 3),
-            "pages": self.pages,
-            "failed_pages": self.failed_pages,
-            "documents": self.documents,
-        }
-
-
-def _failures(result: Result) -> Iterator[str]:
-    """One line for each thing that went wrong; neighbouring pages with the same trouble share theirs."""
-    if result.error:
-        yield f"{result.name}: {result.error}"
-    for warning in result.warnings:
-        yield f"{result.name}: {warning}"
-    run: list[PageResult] = []
-    for page in [*result.pages, None]:
-        if run and (page is None or (page.status, page.error) != (run[0].status, run[0].error)):
-            if run[0].error:
-                numbers = f"page {run[0].number}" if len(run) == 1 else f"pages {run[0].number}-{run[-1].number}"
-                yield f"{result.name}: {numbers}: {run[0].status}: {run[0].error}"
-            run = []
-        if page is not None:
-            run.append(page)
-
-
-def _describe(result: Result, outputs: list[Path], unwritten: str | None) -> dict[str, Any]:
-    return {
-        "source": result.name,
-        "status": result.status,
-        "error": result.error or unwritten,
-        "warnings": list(result.warnings),
-        "outputs": [str(path) for path in outputs],
-        "pages": [
-            {
-                "number": page.number,
-                "status": page.status,
-                "engine": page.engine,
-                "error": page.error,
-                "problems": len(page.problems),
-                "tokens": page.tokens,
-                "steps": page.steps,
-                "seconds": round(page.seconds, 4),
-            }
-            for page in result.pages
-        ],
-    }
 
 
 @app.command()
@@ -351,35 +211,37 @@ def render(
     output: Output = STDOUT,
     furniture: Furniture = False,
     page_break: PageBreak = None,
+    image: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The pages as they look, a PDF or an image; figures are cut from it."),
+    ] = None,
 ) -> None:
-    """Turn DocTags that you already have into Markdown, HTML, JSON or text. Problems in them go to stderr."""
-    import doctags
-    from smoldocling.errors import UnwritableOutput
-    from smoldocling.output import FORMATS, Look, Places, write
-    from smoldocling.result import PageResult, Result
+    """Turn DocTags that you already have into the other formats. Problems in them go to stderr."""
+    from smoldocling.errors import SmolDoclingError
+    from smoldocling.output import Look
+    from smoldocling.progress import progress
+    from smoldocling.run import Run
+    from smoldocling.stored import revive
 
-    formats = [str(name) for name in dict.fromkeys(to or [Format.md])]
-    if output == STDOUT and len(formats) > 1:
-        _usage("-o - writes one format; give --to once, or a folder")
-    failed, places, look = 0, Places(), Look(furniture, page_break)
+    formats = _formats(to, output, as_json=False)
+    if image is not None and len(files) > 1:
+        _usage("--image belongs to one file of DocTags; render them one by one")
+    run = Run(None if output == STDOUT else Path(output), sys.stdout, formats, Look(furniture, page_break))
+    shown = progress(sys.stderr, terminal=False)
+    unreadable = 0
     for file in files:
         text = _read_text(file)
         if text is None:
-            failed += 1
-            continue
-        tree = doctags.parse(text)
-        for problem in tree.problems:
-            _say(f"{file}:{problem.line}:{problem.column}: {problem.severity}: {problem.kind}: {problem.message}")
-        pages = tuple(PageResult(str(file), page.number, "ok", page, engine="none") for page in tree.pages)
-        result = Result(str(file), Path("stdin" if str(file) == STDOUT else file.stem), pages)
-        if output == STDOUT:
-            sys.stdout.write(FORMATS[formats[0]][1](result, {}, look))
+            unreadable += 1
             continue
         try:
-            write(result, Path(output), places.claim(result.place), formats, look)
-        except UnwritableOutput as error:
-            _fail(str(error), SOME_FAILED)
-    raise typer.Exit(OK if not failed else SOME_FAILED if failed < len(files) else NOTHING)
+            result = revive(str(file), text, image)
+        except SmolDoclingError as error:
+            _fail(f"{image}: {error}", NOTHING)
+        for problem in result.problems:
+            _say(f"{file}:{problem.line}:{problem.column}: {problem.severity}: {problem.kind}: {problem.message}")
+        run.add(result, shown)
+    raise typer.Exit(SOME_FAILED if unreadable and run.written else run.exit_code)
 
 
 @app.command()
@@ -391,6 +253,13 @@ def doctor(
 
     for name, value in report(model):
         print(f"{name:<14}{value}")
+
+
+def _formats(to: list[Format] | None, output: str, *, as_json: bool) -> list[str]:
+    formats = [str(name) for name in dict.fromkeys(to or [Format.md])]
+    if output == STDOUT and (len(formats) > 1 or as_json):
+        _usage("-o - writes one format to stdout: give --to once, and a folder where --json is wanted")
+    return formats
 
 
 def _read_text(file: Path) -> str | None:

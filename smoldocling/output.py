@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from converters import Picture
 from smoldocling.errors import UnwritableOutput
+from smoldocling.report import to_report
 from smoldocling.result import Result
 
 Pictures = dict[tuple[int, int], Picture]
@@ -37,6 +38,7 @@ FORMATS: dict[str, tuple[str, Render]] = {
     "json": (".json", lambda result, pictures, _: result.to_json(pictures)),
     "doctags": (".dt", lambda result, *_: result.doctags),
     "text": (".txt", lambda result, _, look: result.to_text(furniture=look.furniture)),
+    "report": (".report.html", lambda result, *_: to_report(result)),
 }
 """Format -> (suffix, how to write it). HTML carries its figures inside, so that one file can be passed on."""
 

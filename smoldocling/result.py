@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import converters
 import doctags
+from doctags import Problem
 
 if TYPE_CHECKING:
     from docling_core.types.doc.document import DoclingDocument
@@ -108,6 +109,11 @@ class Result:
     def doctags(self) -> str:
         """Canonical, valid DocTags."""
         return doctags.write(self.tree)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What was wrong with what the model wrote, page by page."""
+        return tuple(problem for page in self.pages for problem in page.problems)
 
     @property
     def markdown(self) -> str:

@@ -274,3 +274,15 @@ def test_page_breaks_and_furniture_on_request(tmp_path, samples):
     assert "Technical Report 7" not in plain
     assert full.count("Technical Report 7") == 3
     assert full.splitlines().count("-----8<-----") == 2
+
+
+def test_render_takes_the_picture_of_the_page(tmp_path, samples):
+    """Figures are cut out of it, and the report shows it."""
+    result = run(
+        "render", samples / "scan.dt", "--image", samples / "scan.png", "--to", "report", "--to", "md", "-o", tmp_path
+    )
+    assert result.exit_code == 0, result.stderr
+    assert "data:image/webp;base64," in (tmp_path / "scan.report.html").read_text()
+    assert len(os.listdir(tmp_path / "scan_artifacts")) == 1
+    assert "scan_artifacts/page-0001-picture-01.png" in (tmp_path / "scan.md").read_text()
+    assert run("render", samples / "scan.dt", "--image", tmp_path / "no.png").exit_code == 3

@@ -1,0 +1,149 @@
+"""One call of `convert`: every document converted, written and talked about, and what came of it.
+
+Knows: converters, files, lines for people, the summary for machines. Does not know: options, terminals, exits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from smoldocling.errors import UnwritableOutput
+from smoldocling.output import FORMATS, Look, Places, write
+from smoldocling.pages.sources import expand
+from smoldocling.pipeline import Converter
+from smoldocling.progress import Progress
+from smoldocling.result import INCOMPLETE, PageResult, Result
+
+OK, SOME_FAILED, NOTHING = 0, 1, 3
+
+
+@dataclass
+class Run:
+    """What one call of `convert` did so far. Documents go to `folder`, or one after the other to `stream`."""
+
+    folder: Path | None
+    stream: TextIO
+    formats: list[str]
+    look: Look
+    places: Places = field(default_factory=Places)
+    started: float = field(default_factory=time.monotonic)
+    documents: list[dict[str, Any]] = field(default_factory=list)
+    pages: int = 0
+    failed_pages: int = 0
+    failed_documents: int = 0
+    written: int = 0
+
+    def all(self, converter: Converter, arguments: list[str], shown: Progress) -> None:
+        """Convert and write every document, saying what happens on the way."""
+        inputs = list(expand(arguments))
+
+        def tick(done: int, known: int, documents: int) -> None:
+            unopened = round((len(inputs) - documents) * known / documents)
+            shown.tick(done, known + unopened)
+
+        for result in converter.documents(inputs, tick=tick):
+            self.add(result, shown)
+
+    def add(self, result: Result, shown: Progress) -> None:
+        """Write one document and say so."""
+        for line in _failures(result):
+            shown.line(line)
+        outputs, unwritten = self._write(result)
+        if unwritten is not None:
+            shown.line(f"{result.name}: {unwritten}")
+        elif outputs:
+            count = "1 page" if len(result.pages) == 1 else f"{len(result.pages)} pages"
+            others = [FORMATS[name][0] for name in self.formats[1:]]
+            shown.line(f"{result.name}: {count} -> {', '.join([str(outputs[0]), *others])}")
+        self.pages += len(result.pages)
+        self.failed_pages += sum(page.status in INCOMPLETE for page in result.pages)
+        self.failed_documents += bool(result.error or result.warnings or unwritten)
+        self.written += result.status != "failed" and unwritten is None
+        self.documents.append(_describe(result, outputs, unwritten))
+
+    def _write(self, result: Result) -> tuple[list[Path], str | None]:
+        if result.status == "failed":
+            return [], None
+        if self.folder is None:
+            _, render = FORMATS[self.formats[0]]
+            self.stream.write(render(result, {}, self.look))
+            return [], None
+        try:
+            return write(result, self.folder, self.places.claim(result.place), self.formats, self.look), None
+        except UnwritableOutput as error:
+            return [], str(error)
+        except Exception as error:  # the other documents of a long run must not pay for a mistake of ours
+            return [], f"a mistake in smoldocling, please report it: {type(error).__name__}: {error}"
+
+    @property
+    def exit_code(self) -> int:
+        """0 all, 1 some, 3 nothing."""
+        if not self.written:
+            return SOME_FAILED if self.pages > self.failed_pages else NOTHING
+        return SOME_FAILED if self.failed_pages or self.failed_documents else OK
+
+    def summary(self) -> str:
+        """One line for people."""
+        seconds = time.monotonic() - self.started
+        pages = "1 page" if self.pages == 1 else f"{self.pages} pages"
+        rate = f"{self.pages / seconds:.2g} pages/s" if seconds and self.pages else ""
+        parts = [f"{pages} in {seconds:.1f} s", rate]
+        if self.failed_pages:
+            parts.append(f"{self.failed_pages} incomplete or failed")
+        if self.failed_documents:
+            parts.append(f"{self.failed_documents} of {len(self.documents)} documents damaged or unreadable")
+        return ", ".join(part for part in parts if part)
+
+    def as_json(self, engine: str) -> dict[str, Any]:
+        """The summary for machines."""
+        return {
+            "engine": engine,
+            "seconds": round(time.monotonic() - self.started, 3),
+            "pages": self.pages,
+            "failed_pages": self.failed_pages,
+            "documents": self.documents,
+        }
+
+
+def _failures(result: Result) -> Iterator[str]:
+    """One line for each thing that went wrong; neighbouring pages with the same trouble share theirs."""
+    if result.error:
+        yield f"{result.name}: {result.error}"
+    for warning in result.warnings:
+        yield f"{result.name}: {warning}"
+    run: list[PageResult] = []
+    for page in [*result.pages, None]:
+        if run and (page is None or (page.status, page.error) != (run[0].status, run[0].error)):
+            if run[0].error:
+                numbers = f"page {run[0].number}" if len(run) == 1 else f"pages {run[0].number}-{run[-1].number}"
+                yield f"{result.name}: {numbers}: {run[0].status}: {run[0].error}"
+            run = []
+        if page is not None:
+            run.append(page)
+
+
+def _describe(result: Result, outputs: list[Path], unwritten: str | None) -> dict[str, Any]:
+    return {
+        "source": result.name,
+        "status": result.status,
+        "error": result.error or unwritten,
+        "warnings": list(result.warnings),
+        "outputs": [str(path) for path in outputs],
+        "pages": [
+            {
+                "number": page.number,
+                "status": page.status,
+                "engine": page.engine,
+                "error": page.error,
+                "problems": len(page.problems),
+                "tokens": page.tokens,
+                "steps": page.steps,
+                "seconds": round(page.seconds, 4),
+            }
+            for page in result.pages
+        ],
+    }

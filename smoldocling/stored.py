@@ -1,0 +1,37 @@
+"""DocTags that somebody has already, with the pictures of their pages where there are any, as a Result.
+
+Knows: DocTags text, page images. Does not know: models.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path, PurePath
+
+import doctags
+from smoldocling import crops
+from smoldocling.pages.sources import Document, Source
+from smoldocling.result import PageResult, Result
+
+
+def revive(name: str, text: str, image: Path | None) -> Result:
+    """Parse `text`. The pages of `image`, a PDF or an image file, belong to those of the text, one by one.
+
+    Raises UnusableInput for an image that cannot be opened, UnreadablePage for one with fewer pages.
+    """
+    tree = doctags.parse(text)
+    place = PurePath("stdin" if name == "-" else Path(name).stem)
+    pages = [
+        PageResult(name, page.number, "ok", page, engine="none", problems=tree.problems if index == 0 else (), raw=text)
+        for index, page in enumerate(tree.pages)
+    ]
+    if image is None:
+        return Result(name, place, tuple(pages))
+    with Document(Source(str(image), PurePath(image.stem), image)) as document:
+        return Result(name, place, tuple(_pictured(page, document) for page in pages))
+
+
+def _pictured(page: PageResult, document: Document) -> PageResult:
+    source = document.page(page.number)
+    tree = replace(page.tree, size=source.size)
+    return replace(page, tree=tree, pictures=crops.cut(tree, source), image=crops.whole(source))
