@@ -17,12 +17,11 @@ _ILLEGAL = re.compile(
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_END = re.compile("\r\n?|[\x85\u2028\u2029]")
-_LINE_BREAK = re.compile(r"[^\S\n]*\n\s*")
+_LINE_BREAK = re.compile(r" ?\n\s*")
 _SPACES = re.compile(r"[^\S\n]+")
-_COMPOUND = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)+")
-# A line end inside a sentence is where the page was too narrow; any other is the author's.
-_WRAP = re.compile(r"(?<=[^\W_,;]|[,;])\n(?=([^\W\d_]))")
-_BROKEN_WORD = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)-\n([^\W\d_]+)")
+# Anchored at the start of a word: pages in some scripts are one word of thousands of letters.
+_COMPOUND = re.compile(r"(?<![^\W\d_])[^\W\d_]+(?:-[^\W\d_]+)+")
+_LEADING_WORD = re.compile(r"[^\W\d_]+")
 
 
 def legal(text: str) -> str:
@@ -33,7 +32,7 @@ def legal(text: str) -> str:
 
 def clean(text: str) -> str:
     """Prose: one space between words, single newlines kept, edges kept (they may adjoin another run)."""
-    return _SPACES.sub(" ", _LINE_BREAK.sub("\n", legal(text)))
+    return _LINE_BREAK.sub("\n", _SPACES.sub(" ", legal(text)))
 
 
 def clean_line(text: str) -> str:
@@ -43,12 +42,8 @@ def clean_line(text: str) -> str:
 
 def clean_code(text: str) -> str:
     """Code: every space counts, only empty lines around it go."""
-    lines = legal(text).split("\n")
-    while lines and not lines[0].strip():
-        lines.pop(0)
-    while lines and not lines[-1].strip():
-        lines.pop()
-    return "\n".join(line if line.strip() else "" for line in lines)
+    lines = [line if line.strip() else "" for line in legal(text).split("\n")]
+    return "\n".join(lines).strip("\n")
 
 
 def compounds(texts: Iterable[str]) -> frozenset[str]:
@@ -58,7 +53,7 @@ def compounds(texts: Iterable[str]) -> frozenset[str]:
 
 def is_broken(text: str) -> bool:
     """Whether the text ends in the middle of a word."""
-    return re.search(r"[^\W\d_]-\s*$", text) is not None
+    return text.endswith("-") and text[-2:-1].isalpha()
 
 
 def mend(text: str, known: frozenset[str]) -> str:
@@ -67,12 +62,28 @@ def mend(text: str, known: frozenset[str]) -> str:
     >>> mend("infor-\\nmation of a well-\\nknown\\nkind\\nBy A. Smith", frozenset({"well-known"}))
     'information of a well-known kind\\nBy A. Smith'
     """
+    before, *lines = text.split("\n")
+    mended = [before]
+    for line in lines:
+        if is_broken(before) and line[:1].isalpha():
+            if not _keeps_hyphen(before, line, known):
+                mended[-1] = mended[-1][:-1]
+            mended.append(line)
+        else:
+            mended += [" " if _reads_on(before, line) else "\n", line]
+        before = line
+    return "".join(mended)
 
-    def whole(match: re.Match[str]) -> str:
-        left, right = match.groups()
-        if not right[0].islower() or "-" in left or f"{left}-{right}".lower() in known:
-            return f"{left}-{right}"
-        return left + right
 
-    text = _BROKEN_WORD.sub(whole, text)
-    return _WRAP.sub(lambda match: " " if match.group(1).islower() else "\n", text)
+def _keeps_hyphen(before: str, after: str, known: frozenset[str]) -> bool:
+    left = before.rpartition(" ")[2][:-1]
+    right = _LEADING_WORD.match(after)
+    if right is None or not after[0].islower() or "-" in left:
+        return True
+    start = next((index for index, char in enumerate(left) if char.isalpha()), 0)
+    return f"{left[start:]}-{right.group()}".lower() in known
+
+
+def _reads_on(before: str, after: str) -> bool:
+    """A line end inside a sentence is where the page was too narrow; any other is the author's."""
+    return after[:1].islower() and (before[-1:].isalnum() or before[-1:] in {",", ";"})

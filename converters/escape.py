@@ -13,7 +13,7 @@ from html.entities import html5
 
 PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 
-_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|([A-Za-z][A-Za-z0-9]*));")
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|([A-Za-z][A-Za-z0-9]{1,31}));")
 _TICKS = re.compile("`+")
 _MATH = re.compile(r"\$(?=\S)[^$]*?(?<=\S)\$(?![0-9])")
 
@@ -23,7 +23,8 @@ _LINE_STARTS: tuple[re.Pattern[str], ...] = (
     re.compile(r"(>)"),  # quotation
     re.compile(r"([-+*])(?:[ \t]|$)"),  # bullet
     re.compile(r"[0-9]{1,9}([.)])(?:[ \t]|$)"),  # number
-    re.compile(r"(\*+)(?:[ \t]*\*)+[ \t]*$|(_+)(?:[ \t]*_)+[ \t]*$|(-)(?:[ \t]*-)+[ \t]*$"),  # rule, underline
+    # Rule or underline. Possessive, because a model may write a line of ten thousand underscores.
+    re.compile(r"(\*++)[ \t*]*+$|(_++)[ \t_]*+$|(-)[ \t-]*+$"),
     re.compile(r"(~{3,})"),  # fence; one of backticks is the business of code spans
 )
 # What a line does to the line before it: underline it as a heading, or make a table of both.

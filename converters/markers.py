@@ -37,8 +37,8 @@ _ROWS: tuple[tuple[str, MarkerKind], ...] = (
     (r"[☑☒✅⊠🗹]\s*|\[[xX]\]\s+", "box"),
     (r"[•‣⁃◦●○▪▫■◆◇❖❏❑➢➤►▶∙⦁\uf000-\uf0ff]\s*", "bullet"),
     (r"[-–—−*+·](?:\s+|$)", "bullet"),
-    (r"\d{1,3}[.)](?:\s+|$)", "number"),
-    (r"(?:\(\d{1,3}\)|\[\d{1,3}\])(?:\s+|$)|[①-⑳]\s*", "label"),
+    (r"[0-9]{1,3}[.)](?:\s+|$)", "number"),
+    (r"(?:\([0-9]{1,3}\)|\[[0-9]{1,3}\])(?:\s+|$)|[①-⑳]\s*", "label"),
     (r"\((?:[A-Za-z]|[ivxIVX]{1,5})\)(?:\s+|$)", "label"),
     (r"(?:[A-Za-z]|[ivxIVX]{1,5})[.)](?:\s+|$)", "label"),
 )
@@ -49,19 +49,27 @@ _ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xi
 
 
 def split_marker(text: str) -> tuple[Marker | None, str]:
-    """The marker at the start of `text` and the text behind it; bullets before another marker are dropped.
+    """The marker at the start of `text` and the text behind it; a bullet before another marker is dropped.
 
     >>> split_marker("• 2) apples")
     (Marker(kind='number', text='2)', number=2, checked=None), 'apples')
     """
+    marker, rest = _first_marker(text)
+    if marker == BULLET:
+        inner, inner_rest = _first_marker(rest)
+        if inner not in {None, BULLET}:
+            return inner, inner_rest
+    return marker, rest
+
+
+def _first_marker(text: str) -> tuple[Marker | None, str]:
     for pattern, kind in _PATTERNS:
         found = pattern.match(text)
         if found is None:
             continue
         rest, written = text[found.end() :], found.group().strip()
         if kind == "bullet":
-            inner, inner_rest = split_marker(rest)
-            return (inner, inner_rest) if inner is not None else (BULLET, rest)
+            return BULLET, rest
         if kind == "number":
             return Marker("number", written, number=int(written[:-1])), rest
         if kind == "box":
