@@ -36,7 +36,7 @@ class Parser:
         self._begun = False  # <doctag> or an element was there
         self._ended = False  # </doctag> was there
         self._trailing = False  # and something after it
-        self._carried = False  # the page broke a list, and nothing came since
+        self._broken_list = False  # the last page ended within a list
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -188,7 +188,7 @@ class Parser:
         self._close_for(home, depth, token)
         if kind == "list_item":
             home = self._growth.last_list or home
-        if kind != "list_item" or not self._carried:
+        if kind != "list_item" or not self._broken_list or self._growth.open[0].children:
             self._growth.report("orphan", token.start, token.end, token.text, home)
         self._push(home, home, None, token.start, implied=True)
 
@@ -208,7 +208,6 @@ class Parser:
 
     def _push(self, kind: str, name: str, number: int | None, start: int, *, implied: bool = False) -> None:
         growth = self._growth
-        self._carried = False
         if self._ended and not self._trailing:
             growth.report("trailing", start, start)
             self._trailing = True
@@ -305,9 +304,9 @@ class Parser:
     def _on_page(self, _: Tag, token: Token) -> None:
         growth = self._growth
         growth.settle()
+        self._broken_list = any(place.kind in LISTS for place in growth.open)
         if len(growth.open) > 1:
             growth.report("broken_page", token.start, token.end, f"<{growth.open[1].name}>")
-            self._carried = any(place.kind in LISTS for place in growth.open)
             while len(growth.open) > 1:
                 growth.close_early(token.start)
         growth.turn_page(token.end)

@@ -71,7 +71,7 @@ def take_element(growth: Growth, match: re.Match[str], start: int) -> bool:
     if text:
         growth.say(text, end - len(closer or "") - len(text))
     if closer:
-        growth.settle(closing=True)
+        growth.settle()
         growth.close_top(end)
     return True
 

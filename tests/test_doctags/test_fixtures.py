@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from doctags_cases import FIXTURES, NAMES, outline, source
+from doctags_cases import FIXTURES, NAMES, outline, source, streamed_in
 
 import doctags
 from doctags.grammar import START
@@ -21,6 +21,12 @@ def test_fixture_is_read_as_its_tree_says(name: str) -> None:
     if os.environ.get(ACCEPT):
         expected.write_text(got, encoding="utf-8")
     assert got == expected.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fixture_is_read_the_same_by_single_characters(name: str) -> None:
+    """No tag arrives whole: the long way through the parser, which the short one must agree with."""
+    assert outline(streamed_in(source(name))) == outline(doctags.parse(source(name)))
 
 
 @pytest.mark.parametrize("pretty", [True, False])

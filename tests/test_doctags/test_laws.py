@@ -4,7 +4,7 @@ import random
 from collections import Counter
 
 import hypothesis.strategies as st
-from doctags_cases import chunks, cuts, ragged_texts, texts, visible, walk
+from doctags_cases import chunks, cuts, ragged_texts, streamed_in, texts, visible, walk
 from hypothesis import example, given, settings
 
 import doctags
@@ -69,22 +69,14 @@ def test_what_is_written_obeys_the_grammar(text: str, pretty: bool) -> None:
 def test_parsing_in_pieces_changes_nothing(text: str, at: list[int]) -> None:
     """The engine streams; neither tree nor spans nor problems may depend on where the chunks fell. Since whole elements
     in one chunk take a shorter way through the parser, this proves that both ways lead to the same."""
-    parser = doctags.Parser()
-    for chunk in chunks(text, at):
-        parser.feed(chunk)
-    whole = doctags.parse(text)
-    pieces = parser.close()
-    assert repr(pieces) == repr(whole)
+    assert repr(streamed_in(chunks(text, at))) == repr(doctags.parse(text))
 
 
 @given(any_text)
 @settings(max_examples=100)
 def test_parsing_by_single_characters_changes_nothing(text: str) -> None:
     """No chunk holds a tag here: the longest way through the parser."""
-    parser = doctags.Parser()
-    for character in text:
-        parser.feed(character)
-    assert repr(parser.close()) == repr(doctags.parse(text))
+    assert repr(streamed_in(text)) == repr(doctags.parse(text))
 
 
 @given(any_text, cuts)
