@@ -100,9 +100,14 @@ class _Assembly:
         """Picture regions that are pictures; the text in them, if it is short, belongs to them."""
         proposed = [item.rect for item in found if item.kind == "picture"]
         tabular = [item.rect for item in found if item.kind == "table"]
+        named = [
+            item.rect
+            for item in found
+            if item.lines and signs.names_caption(item.text) and not captions.is_for_table(item.text)
+        ]
         rects = [
             rect
-            for rect in figures.pictures(self._ink, proposed, self._manner.body)
+            for rect in figures.pictures(self._ink, proposed, self._manner.body, named)
             if not any(_overlap(rect, table) > 0.5 for table in tabular)
         ]
         result: list[Region] = [Region("picture", rect) for rect in rects]

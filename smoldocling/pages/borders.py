@@ -263,8 +263,22 @@ def _band_borders(
         # a ruled cell: its rows are the lines of its text
         return []
     if model:
-        return [y for y in (_between(y, rows) for y in model) if low + 2 < y < high - 2]
+        found = [y for y in (_between(y, rows) for y in model) if low + 2 < y < high - 2]
+        return found + _missed(rows, found, xs)
     return _row_gaps(rows, xs)
+
+
+def _missed(rows: Sequence[Sequence[Line]], found: Sequence[float], xs: Sequence[float]) -> list[float]:
+    """Borders between text rows with numbers in the same columns, where the model saw none."""
+    counted = [(row, {_column(c, xs) for c in row if c.text[:1].isdigit()}) for row in rows]
+    least = max(3, 0.5 * (len(xs) - 1))
+    dense = [(row, places) for row, places in counted if len(places) >= least]
+    missed: list[float] = []
+    for (upper, above), (lower, below) in pairwise(dense):
+        seen = any(_middle(upper) < y < _middle(lower) for y in found)
+        if not seen and len(above & below) >= least:
+            missed.append((max(c.y1 for c in upper) + min(c.y0 for c in lower)) / 2)
+    return missed
 
 
 def _full_rows(rows: Sequence[Sequence[Line]], xs: Sequence[float]) -> bool:

@@ -18,7 +18,7 @@ def owners(found: Sequence[Region]) -> dict[int, list[Region]]:
     """For tables, pictures and listings, by identity, the captions that belong to them: the nearest on the page."""
     found_owners: dict[int, list[Region]] = {}
     for caption in (item for item in found if item.kind == "caption"):
-        wanted = ("table",) if _is_table_caption(caption.text) else ("picture", "code", "table")
+        wanted = ("table",) if is_for_table(caption.text) else ("picture", "code", "table")
         near = [
             (distance(caption.rect, item.rect), place)
             for place, item in enumerate(found)
@@ -30,7 +30,8 @@ def owners(found: Sequence[Region]) -> dict[int, list[Region]]:
     return found_owners
 
 
-def _is_table_caption(text: str) -> bool:
+def is_for_table(text: str) -> bool:
+    """Whether a caption names a table."""
     return text.lstrip("[<(").lower().startswith(("tab", "표", "表"))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from smoldocling.pages import signs
 from smoldocling.pages.frame import Rect
 from smoldocling.pages.ink import Ink
 from smoldocling.pages.lines import Line
@@ -21,10 +22,11 @@ _MAX_PARTS = 600
 """Gathering is quadratic; a page with more parts than this is one drawing anyway."""
 
 
-def pictures(ink: Ink, proposed: Sequence[Rect], body: float) -> list[Rect]:
+def pictures(ink: Ink, proposed: Sequence[Rect], body: float, captions: Sequence[Rect] = ()) -> list[Rect]:
     """Rectangles of the page's pictures, none inside another.
 
     `proposed` are the layout model's; `body` is the document's body size in points: labels are not larger than that.
+    `captions` are the places of captions that speak of a figure.
     """
     page = ink.width * ink.height
     images = [rect for rect in ink.images if not _is_ground(rect, ink, page)]
@@ -46,6 +48,7 @@ def pictures(ink: Ink, proposed: Sequence[Rect], body: float) -> list[Rect]:
         bare = not any(_within(line.rect, rect) for line in ink.lines)
         if bare and parts_inside > 1 and _is_large(rect) and _is_compact(rect):
             found.append(rect)
+    found += _charts(ink, captions)
     marks = ink.images + ink.shapes + ink.fills
     found += [
         rect
@@ -56,6 +59,26 @@ def pictures(ink: Ink, proposed: Sequence[Rect], body: float) -> list[Rect]:
         and not _titled(rect, ink, body)
     ]
     return _outermost(found)
+
+
+def _charts(ink: Ink, captions: Sequence[Rect]) -> list[Rect]:
+    """Bars and axes with nothing but labels among them, next to a figure's caption; the labels are part of them."""
+    parts = [rect for rect in ink.fills + ink.strokes if _area(rect) < 0.3 * ink.width * ink.height]
+    found: list[Rect] = []
+    for rect in _gathered(parts) if captions else ():
+        reach = (rect[0] - 20, rect[1] - 30, rect[2] + 20, rect[3] + 30)
+        labels = [
+            line
+            for line in ink.lines
+            if _within(line.rect, reach)
+            and not signs.is_source(line.text)
+            and not any(_within(line.rect, caption) for caption in captions)
+        ]
+        inside = sum(_within(part, rect) for part in parts)
+        beside = any(_meet(reach, caption) for caption in captions)
+        if beside and inside >= 5 and _is_large(rect, 50) and labels and all(len(label.words) <= 5 for label in labels):
+            found.append(_union([rect, *(label.rect for label in labels)]))
+    return found
 
 
 def _is_ground(rect: Rect, ink: Ink, page: float) -> bool:

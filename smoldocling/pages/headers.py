@@ -75,7 +75,7 @@ def _header_rows(grid: Grid, horizontal: Sequence[Rect], fills: Sequence[Rect]) 
         for row in range(1, grid.rows)
         if sum(h[2] - h[0] for h in horizontal if abs((h[1] + h[3]) / 2 - grid.ys[row]) < SNAP + 2) > 0.85 * width
     ]
-    if ruled and ruled[0] <= limit and len(ruled) < max(2, 0.5 * (grid.rows - 1)):
+    if ruled and ruled[0] <= limit and (len(ruled) < max(2, 0.5 * (grid.rows - 1)) or _worded(rows, ruled[0])):
         return ruled[0]
     top, low = grid.ys[0], grid.ys[1]
     if any(f[1] < (top + low) / 2 < f[3] and f[3] < low + 6 and f[2] - f[0] > 0.5 * width for f in fills):
@@ -83,6 +83,16 @@ def _header_rows(grid: Grid, horizontal: Sequence[Rect], fills: Sequence[Rect]) 
     if grid.columns == 2 and not ruled:
         return 0
     return 1
+
+
+def _worded(rows: Sequence[Sequence[Slot]], count: int) -> bool:
+    """Whether the rows down to a rule hold words and those below it numbers."""
+
+    def numbers(part: Sequence[Sequence[Slot]]) -> float:
+        cells = [slot for row in part for slot in row]
+        return sum(slot.lines[0].text[:1].isdigit() for slot in cells) / max(1, len(cells))
+
+    return numbers(rows[:count]) < 0.1 and numbers(rows[count:]) > 0.4
 
 
 def _widened(grid: Grid, slots: list[Slot], count: int, horizontal: Sequence[Rect]) -> list[Slot]:
