@@ -36,9 +36,9 @@ def write(parent: Node, page: PageResult, place: int) -> Anatomy:
     if page.error:
         _notice(right, page, tone)
     panel = add(right, "div")
-    shown = _text(right, page, anatomy) if page.status != "failed" else frozenset[str]()
+    shown = {} if page.status == "failed" else _text(right, page, anatomy)
     homes = reading.homes(anatomy.parts, shown)
-    sheet.draw(left, page, anatomy.parts, homes)
+    sheet.draw(left, page, anatomy.parts, homes, shown)
     if anatomy.problems:
         _problems(panel, anatomy, str(place), homes)
     else:
@@ -64,7 +64,7 @@ def _notice(parent: Node, page: PageResult, tone: str) -> None:
     add(notice, "span", page.error)
 
 
-def _text(parent: Node, page: PageResult, anatomy: Anatomy) -> frozenset[str]:
+def _text(parent: Node, page: PageResult, anatomy: Anatomy) -> dict[str, str]:
     text = add(parent, "article", class_="doc", aria_label=f"Text of page {page.number}")
     shown = reading.write(text, page, anatomy.parts)
     if not len(text):

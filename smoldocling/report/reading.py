@@ -5,7 +5,7 @@ Knows: the HTML of converters. Does not know: boxes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from converters import Picture
 from converters.blocks import Block, Item, PageBreak, Paragraph, Source
@@ -41,12 +41,12 @@ class _Marking(_Writer):
         self._marks(parent, tuple(source for caption in captions for source in caption.sources))
 
 
-def write(parent: Node, page: PageResult, parts: tuple[Part, ...]) -> frozenset[str]:
-    """Append the page's text. Returns the keys of the elements that have a node of their own."""
+def write(parent: Node, page: PageResult, parts: tuple[Part, ...]) -> dict[str, str]:
+    """Append the page's text. Returns the keys of the elements that are shown, each with the id of its first node."""
     keys: dict[int, Part] = {}
     for part in reversed(parts):
         keys[id(part.element)] = part
-    shown: set[str] = set()
+    shown: dict[str, str] = {}
 
     def mark(node: Node, sources: tuple[Source, ...]) -> None:
         marked = [keys[id(source.element)] for source in sources if id(source.element) in keys]
@@ -58,9 +58,10 @@ def write(parent: Node, page: PageResult, parts: tuple[Part, ...]) -> frozenset[
         node.set("data-e", " ".join(names))
         node.set("data-g", group_of(marked[0].element.kind).name)
         node.set("tabindex", "-1")
-        if node.get("id") is None and names[0] not in shown:
-            node.set("id", f"t{names[0]}")
-        shown.update(names)
+        new = [name for name in names if name not in shown]
+        if new and node.get("id") is None:
+            node.set("id", f"t{new[0]}")
+        shown.update(dict.fromkeys(new, node.get("id", "")))
 
     pictures: dict[tuple[int, int], Picture] = {
         (page.tree.number, n): crop.at(crop.data_uri) for n, crop in page.pictures.items()
@@ -75,10 +76,10 @@ def write(parent: Node, page: PageResult, parts: tuple[Part, ...]) -> frozenset[
     first = next((node for node in parent.iter() if node.get("data-e")), None)
     if first is not None:
         first.set("tabindex", "0")
-    return frozenset(shown)
+    return shown
 
 
-def homes(parts: tuple[Part, ...], shown: frozenset[str]) -> dict[str, str | None]:
+def homes(parts: tuple[Part, ...], shown: Mapping[str, str]) -> dict[str, str | None]:
     """The key under which each element's text is found: its own, or that of the nearest element around it."""
     found: dict[str, str | None] = {}
     for part in parts:

@@ -293,6 +293,7 @@
     z: zoom,
     "?": () => dialog.showModal(),
     Escape: () => {
+      if (document.activeElement.matches(".page [data-e]")) document.activeElement.blur();
       pick(null);
       frame.classList.remove("open");
     },

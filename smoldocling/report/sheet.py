@@ -5,6 +5,7 @@ Knows: boxes, colours. Does not know: the text beside it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import groupby
 
 from doctags.tree import GRID, Box
@@ -21,8 +22,18 @@ LONGEST_LABEL = 80
 SMALLEST = 2.0
 
 
-def draw(parent: Node, page: PageResult, parts: tuple[Part, ...], homes: dict[str, str | None]) -> None:
-    """Append the image and its boxes. `homes` tells the key under which an element's text is found, if any."""
+def draw(
+    parent: Node,
+    page: PageResult,
+    parts: tuple[Part, ...],
+    homes: Mapping[str, str | None],
+    shown: Mapping[str, str],
+) -> None:
+    """Append the image and its boxes.
+
+    homes  an element's key -> the key under which its text is found, if any
+    shown  that key -> the id of the text
+    """
     width, height = _size(page)
     sheet = add(parent, "div", class_="sheet")
     if page.image is not None:
@@ -49,7 +60,7 @@ def draw(parent: Node, page: PageResult, parts: tuple[Part, ...], homes: dict[st
             "a",
             class_="box",
             id=f"b{part.key}",
-            href=f"#{f't{home}' if home else f'b{part.key}'}",
+            href=f"#{shown[home]}" if home else f"#b{part.key}",
             tabindex="0" if number == 0 else "-1",
             data_e=part.key,
             data_t=home,
