@@ -9,7 +9,8 @@ from trees import documents, texts, thorough
 
 import converters
 from converters.html import table_markup
-from converters.outline import LINK_SCHEMES, outline
+from converters.inline import LINK_SCHEMES
+from converters.outline import outline
 from doctags.tree import Cell, Element, Page
 
 HOLDING_TEXT = (

@@ -30,7 +30,7 @@ def written(document: Document) -> Counter[str]:
     return total
 
 
-@thorough(200)
+@thorough(120)
 @given(documents())
 def test_text_keeps_every_letter(document):
     """Furniture included, the plain text has all that the tree says."""
@@ -43,7 +43,9 @@ def test_html_keeps_every_letter(document):
     """A formula's letters may stand in its annotation, but they stand somewhere."""
     page = html5lib.parse(converters.to_html(document, furniture=True), namespaceHTMLElements=False)
     body = page.find("body")
-    assert not written(document) - letters("".join(body.itertext()))
+    # "[x]" and "[X]" became ticks.
+    ticks = "xX" * sum("checked" in box.attrib for box in body.iter("input"))
+    assert not written(document) - letters("".join(body.itertext()) + ticks)
 
 
 @thorough(100)

@@ -8,7 +8,8 @@ from trees import documents, texts, thorough
 
 import converters
 from converters.blocks import Run, plain
-from converters.outline import outline, tidy
+from converters.inline import tidy
+from converters.outline import outline
 from doctags.tree import Cell, Document, Element, Link, Page
 
 
@@ -27,7 +28,7 @@ def test_any_text_stays_text(text, kind):
     assert bool(words) == bool(found.words or found.headings)
 
 
-@thorough(400)
+@thorough(200)
 @given(documents())
 def test_a_reader_finds_what_the_document_has(document):
     """Blocks of all kinds beside and inside each other: none swallows, splits or joins another."""

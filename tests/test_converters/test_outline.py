@@ -5,8 +5,9 @@ import pytest
 import converters
 from converters.blocks import Figure, Listing, Paragraph, Table, plain
 from converters.characters import mend
+from converters.inline import MAX_DEPTH, safe_href
 from converters.markers import split_marker
-from converters.outline import MAX_DEPTH, outline, safe_href
+from converters.outline import outline
 from doctags.tree import Box, Cell, Document, Element, Link, Page
 
 LEFT, RIGHT = Box(50, 300, 240, 450), Box(260, 40, 450, 120)
