@@ -6,8 +6,7 @@ Knows: pymupdf.layout. Does not know: our lines, our rules. Nothing it raises le
 from __future__ import annotations
 
 import functools
-import io
-from contextlib import redirect_stdout
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +39,15 @@ class Group:
 def _model() -> Any:
     from pymupdf.layout import DocumentLayoutAnalyzer  # loads onnxruntime and the networks
 
+    # They print what they stumble over, and stdout is the user's. Shadowing their `print` touches no other thread's.
+    for name, module in sys.modules.items():
+        if name.startswith("pymupdf.layout."):
+            vars(module)["print"] = _say_nothing
     return DocumentLayoutAnalyzer.get_model(feature_set_name=FEATURES)
+
+
+def _say_nothing(*_: object, **__: object) -> None:
+    pass
 
 
 def groups(page: pymupdf.Page, quarters: int = 0) -> tuple[Group, ...] | None:
@@ -50,11 +57,10 @@ def groups(page: pymupdf.Page, quarters: int = 0) -> tuple[Group, ...] | None:
     the model knows upright text only. Boxes are those of the turned page.
     """
     try:
-        with redirect_stdout(io.StringIO()):  # it prints what it stumbles over
-            if quarters == 0:
-                return _groups(page)
-            with pymupdf.open() as upright:
-                return _groups(_turned_copy(page, quarters, upright))
+        if quarters == 0:
+            return _groups(page)
+        with pymupdf.open() as upright:
+            return _groups(_turned_copy(page, quarters, upright))
     except Exception:  # the model is a network behind much Python: no page may be lost to it
         return None
 
