@@ -74,10 +74,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A list. Items decide for themselves how they are marked; `ordered` is what the source called the list."""
+    """A list. Items decide for themselves how they are marked; `counted` says that no number is the source's own."""
 
     items: tuple[Item, ...]
-    ordered: bool = False
+    counted: bool = False
     sources: tuple[Source, ...] = ()
 
 

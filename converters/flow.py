@@ -61,10 +61,9 @@ def _is_aside(block: Block) -> bool:
 def _joined(before: Block, after: Block, floated: bool, *, adjacent: bool, known: frozenset[str]) -> Block | None:
     if isinstance(before, Listing) and isinstance(after, Listing):
         boxes = adjacent and all(item.marker.kind == "box" for item in (*before.items, *after.items))
-        torn = _is_torn(before.items[-1].sources, after.items[0].sources, floated=False) and _counts_on(before, after)
-        if not (boxes or torn):
-            return None
-        return replace(before, items=before.items + after.items, sources=before.sources + after.sources)
+        torn = _is_torn(before.items[-1].sources, after.items[0].sources, floated=False)
+        items = after.items if boxes else _counted_on(before, after) if torn else ()
+        return replace(before, items=before.items + items, sources=before.sources + after.sources) if items else None
     if not isinstance(after, Paragraph):
         return None
     tail = before.items[-1] if isinstance(before, Listing) else before
@@ -97,11 +96,21 @@ def _reads_on(before: str, after: str) -> bool:
     return bool(before and after) and after[0].islower() and (before[-1].islower() or bool(_GOES_ON.search(before)))
 
 
-def _counts_on(before: Listing, after: Listing) -> bool:
+def _counted_on(before: Listing, after: Listing) -> tuple[Item, ...]:
+    """The items of `after` as they go on behind `before`; none if they do not."""
     last, first = before.items[-1].marker, after.items[0].marker
     if last.kind != first.kind:
-        return False
-    return last.number is None or first.number == last.number + 1
+        return ()
+    if last.number is None or first.number == last.number + 1:
+        return after.items
+    return tuple(_moved(item, last.number) for item in after.items) if after.counted else ()
+
+
+def _moved(item: Item, by: int) -> Item:
+    if item.marker.number is None:
+        return item
+    number = item.marker.number + by
+    return replace(item, marker=replace(item.marker, text=f"{number}.", number=number))
 
 
 def _sewn(before: Runs, after: Runs, known: frozenset[str]) -> Runs:

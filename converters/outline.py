@@ -134,7 +134,11 @@ class _Reader:
         for child in [*stray, *element.children]:
             items.extend(self._item(child, depth + 1, items))
         ordered = element.kind == "ordered_list"
-        return [Listing(marked(items, ordered), ordered, self._sources(element, ""))] if items else []
+        if not items:
+            return []
+        shown = marked(items, ordered)
+        counted = ordered and all(item.runs == before.runs for item, before in zip(shown, items, strict=True))
+        return [Listing(shown, counted, self._sources(element, ""))]
 
     def _item(self, child: Element, depth: int, before: list[Item]) -> list[Item]:
         """The item that `child` makes; a list without words of its own belongs to the item before it."""

@@ -172,6 +172,10 @@ def test_lists_go_on_over_a_page_but_not_beside_each_other():
     pages = Document((Page((items("a"),)), Page((items("b"),), number=2)))
     assert converters.to_markdown(pages) == "- a\n- b\n"
     assert markdown(items("a"), items("b")) == "- a\n\n<!-- -->\n\n- b\n"
+    counted = Document((Page((items("a", kind="ordered_list"),)), Page((items("b", kind="ordered_list"),), number=2)))
+    assert converters.to_markdown(counted) == "1. a\n2. b\n"
+    again = Document((Page((items("1. a"),)), Page((items("1. b"),), number=2)))
+    assert converters.to_markdown(again) == "1. a\n\n<!-- -->\n\n1. b\n"
 
 
 def test_lone_tick_boxes_make_one_list():
