@@ -7,7 +7,7 @@ Law: nothing that a document says becomes markup, a script or an address other t
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 
 from lxml import etree
@@ -24,9 +24,11 @@ from converters.blocks import (
     Listing,
     PageBreak,
     Paragraph,
+    Part,
     Run,
     Runs,
     Slot,
+    Source,
     Table,
     plain,
 )
@@ -37,7 +39,10 @@ from converters.mathml import mathml
 from converters.outline import outline
 from converters.pictures import Picture, alt_text
 from converters.stylesheet import STYLESHEET
-from doctags.tree import Document, Page
+from doctags.tree import Document, Element, Page
+
+Mark = Callable[[etree._Element, Sequence[Element]], None]
+"""Is told which node shows which elements of the page."""
 
 CSS_PX_PER_INCH = 96
 
@@ -83,6 +88,16 @@ def to_html(
     return _printed(page, doctype="<!DOCTYPE html>") + "\n"
 
 
+def append_blocks(parent: etree._Element, blocks: Sequence[Block], mark: Mark) -> None:
+    """Append blocks to an element of another page.
+
+    `mark` is called with each node that stands for elements of the tree, inner nodes before those around them: a
+    heading, a list and each of its items, a table and its caption, a pair of a form. Text that a column had torn
+    apart is one node of several elements.
+    """
+    _Writer(mark=mark).blocks(parent, blocks)
+
+
 def table_markup(grid: Grid) -> str:
     """A table for a place that knows no MathML and ends at an empty line: Markdown."""
     holder = etree.Element("div")
@@ -103,12 +118,21 @@ def _printed(element: etree._Element, doctype: str | None = None) -> str:
 class _Writer:
     """Appends blocks to elements. With `dollars`, formulas stay LaTeX between dollar signs."""
 
-    def __init__(self, *, dollars: bool = False) -> None:
+    def __init__(self, *, dollars: bool = False, mark: Mark | None = None) -> None:
         self._dollars = dollars
+        self._mark = mark
 
     def blocks(self, parent: etree._Element, blocks: Sequence[Block]) -> None:
         for block in blocks:
+            before = len(parent) if self._mark else 0
             self._block(parent, block)
+            if self._mark and not isinstance(block, PageBreak):
+                for node in parent[before:]:
+                    self._tell(node, block.sources)
+
+    def _tell(self, node: etree._Element, sources: Sequence[Source | Part]) -> None:
+        if self._mark and sources:
+            self._mark(node, [source.element for source in sources])
 
     def _block(self, parent: etree._Element, block: Block) -> None:
         match block:
@@ -191,6 +215,7 @@ class _Writer:
                 marker.text, marker.tail = item.marker.text, " "
             self._runs(entry, item.runs)
         self.blocks(entry, item.blocks)
+        self._tell(entry, item.sources)
 
     def _table(self, parent: etree._Element, block: Table) -> None:
         if not block.grid.slots:
@@ -207,6 +232,7 @@ class _Writer:
             if number:
                 etree.SubElement(parent, "br")
             self._runs(parent, caption.runs)
+        self._tell(parent, [source for caption in captions for source in caption.sources])
 
     def grid(self, parent: etree._Element, grid: Grid) -> etree._Element:
         table = etree.SubElement(parent, "table")
@@ -288,11 +314,15 @@ class _Writer:
         for has_key, group in groupby(block.fields, key=lambda field: bool(field.key)):
             holder = etree.SubElement(parent, "dl") if has_key else parent
             for field in group:
+                parts = [block.parts[place] for place in field.places]
                 if not has_key:
-                    for value in field.values:
-                        self._runs(etree.SubElement(holder, "p"), value)
+                    for value, part in zip(field.values, parts, strict=True):
+                        line = etree.SubElement(holder, "p")
+                        self._runs(line, value)
+                        self._tell(line, [part])
                     continue
                 pair = etree.SubElement(holder, "div")
+                self._tell(pair, parts)
                 self._runs(etree.SubElement(pair, "dt"), field.key)
                 for value in field.values or ((),):
                     self._runs(etree.SubElement(pair, "dd"), value)

@@ -129,8 +129,27 @@ def visible(text: str) -> str:
     return "".join(chr(0x2400 + ord(c)) if ord(c) < 32 and c not in "\t\n" else legal(c) for c in text)
 
 
+def test_pages_that_stand_in_one_text_show_it_once_between_them():
+    """A file of DocTags may hold a book; each page shows its own part, under the file's own line numbers."""
+    text = "<doctag>" + "\n<page_break>\n".join(f"<text>page {n}</text>\n</code>" for n in range(1, 5)) + "</doctag>"
+    problems = doctags.validate(text)
+    assert len(problems) == 4
+    pages = [
+        replace(specimens.read(text), tree=page, raw=text, problems=(problem,))
+        for page, problem in zip(doctags.parse(text).pages, problems, strict=True)
+    ]
+    tree = parsed(to_report(of(*pages)))
+    panels = classed(tree, "raw")
+    assert "".join("\n".join(said(line) for line in classed(panel, "line")) for panel in panels) == text
+    for panel in panels:
+        for line in classed(panel, "line"):
+            assert said(line) in text.split("\n")[int(str(line.get("data-n"))) - 1]
+    marks = [[said(node) for node in panel.iter() if local(node) == "mark"] for panel in panels]
+    assert marks == [["</code>"]] * 4
+
+
 def test_every_element_with_a_box_has_one_and_leads_to_its_text():
-    """Also an item of a nested list, a caption, a key of a form: to its own text, or to what it is part of."""
+    """Also an item of a nested list, a caption, a key of a form: to its own text, not to what it is part of."""
     page = specimens.read(specimens.PAGE)
     tree = parsed(to_report(of(page)))
     boxes = classed(tree, "box")
@@ -155,7 +174,8 @@ def test_every_element_with_a_box_has_one_and_leads_to_its_text():
     texts = {node.get("id"): node for node in tree.iter() if node.get("id")}
     for box in boxes:
         text = texts[str(box.get("href"))[1:]]
-        assert box.get("data-t") in str(text.get("data-e")).split()
+        assert box.get("data-t") == box.get("data-e")
+        assert box.get("data-e") in str(text.get("data-e")).split()
         label = str(box.get("aria-label")).partition(": ")[2]
         assert label in said(text)
 

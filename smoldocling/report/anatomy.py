@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import doctags
 from doctags.tree import Element, Page, Problem
+from smoldocling.report.stretch import Stretch
 from smoldocling.result import PageResult
 
 Span = tuple[int, int]
@@ -38,13 +39,14 @@ class Trouble:
 class Anatomy:
     """A page taken apart.
 
-    text      the DocTags to show: what the model wrote, else what we would write
+    text      the DocTags to show: what the model wrote, else what we would write; `line` is the number of its first
     parts     all elements, each before its children
     problems  what was wrong with it
     owners    offsets in order, each with the key of the innermost element from there on
     """
 
     text: str
+    line: int
     parts: tuple[Part, ...]
     problems: tuple[Trouble, ...]
     owners: tuple[tuple[int, str | None], ...]
@@ -55,22 +57,29 @@ class Anatomy:
         return self.owners[place][1] if place >= 0 else None
 
 
-def dissect(page: PageResult, prefix: str) -> Anatomy:
+def dissect(page: PageResult, stretch: Stretch, prefix: str) -> Anatomy:
     """Number the elements as `prefix-1`, `prefix-2`..., and find them and the problems in the page's DocTags."""
     found = list(_walk(page.tree))
+    text = stretch.text
     if page.raw is None:
-        text = page.doctags
         spans = _spans_in(text, [element for element, _ in found])
         problems = _located(page.problems, text)
     else:
-        text = page.raw
-        spans = [element.span for element, _ in found]
-        problems = tuple(_there(problem, text) for problem in page.problems)
+        spans = [_within(element.span, stretch) for element, _ in found]
+        problems = tuple(Trouble(problem, _within((problem.start, problem.end), stretch)) for problem in page.problems)
     parts = tuple(
         Part(f"{prefix}-{number + 1}", element, parent, span)
         for number, ((element, parent), span) in enumerate(zip(found, spans, strict=True))
     )
-    return Anatomy(text, parts, problems, _owners(parts, len(text)))
+    return Anatomy(text, stretch.line, parts, problems, _owners(parts, len(text)))
+
+
+def _within(span: Span | None, stretch: Stretch) -> Span | None:
+    """The span counted from the start of the stretch; None where it lies elsewhere."""
+    if span is None:
+        return None
+    start, end = span[0] - stretch.start, span[1] - stretch.start
+    return (start, end) if 0 <= start <= end <= len(stretch.text) else None
 
 
 def _walk(page: Page) -> Iterator[tuple[Element, int | None]]:
@@ -104,13 +113,9 @@ def _located(problems: tuple[Problem, ...], text: str) -> tuple[Trouble, ...]:
     found = []
     for problem in problems:
         same = known.get((problem.kind, problem.message))
-        found.append(_there(same.pop(), text) if same else Trouble(problem, None))
+        there = same.pop() if same else None
+        found.append(Trouble(there, (there.start, there.end)) if there else Trouble(problem, None))
     return tuple(found)
-
-
-def _there(problem: Problem, text: str) -> Trouble:
-    is_inside = 0 <= problem.start <= problem.end <= len(text)
-    return Trouble(problem, (problem.start, problem.end) if is_inside else None)
 
 
 def _owners(parts: tuple[Part, ...], length: int) -> tuple[tuple[int, str | None], ...]:

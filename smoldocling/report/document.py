@@ -18,6 +18,7 @@ from converters.stylesheet import STYLESHEET
 from smoldocling.report import page as pages
 from smoldocling.report.build import Node, add, lasting, plural
 from smoldocling.report.kinds import GROUPS, OTHER, STATUSES, Group, group_of
+from smoldocling.report.stretch import stretches
 from smoldocling.result import INCOMPLETE, PageResult, Result
 
 _KEYS = (
@@ -50,8 +51,8 @@ def to_report(result: Result) -> str:
     main = add(frame, "main", id="pages", tabindex="-1")
     _warnings(main, result)
     kinds: Counter[Group] = Counter()
-    for place, one in enumerate(result.pages, 1):
-        anatomy = pages.write(main, one, place)
+    for place, (one, stretch) in enumerate(zip(result.pages, stretches(result.pages), strict=True), 1):
+        anatomy = pages.write(main, one, stretch, place)
         kinds.update(group_of(part.element.kind) for part in anatomy.parts if part.element.boxes)
     add(main, "p", "No page fits this filter.", class_="none", hidden="")
     _top(top, result)

@@ -11,10 +11,11 @@ from smoldocling.report import reading, sheet, source
 from smoldocling.report.anatomy import Anatomy, dissect
 from smoldocling.report.build import Node, add, lasting, plural
 from smoldocling.report.kinds import STATUSES
+from smoldocling.report.stretch import Stretch
 from smoldocling.result import INCOMPLETE, PageResult
 
 
-def write(parent: Node, page: PageResult, place: int) -> Anatomy:
+def write(parent: Node, page: PageResult, stretch: Stretch, place: int) -> Anatomy:
     """Append a page and say what it consists of; `place` counts the pages of the report from 1."""
     name, tone = STATUSES[page.status]
     section = add(
@@ -30,7 +31,7 @@ def write(parent: Node, page: PageResult, place: int) -> Anatomy:
     add(head, "h2", f"Page {page.number}", id=f"head-{place}", tabindex="-1")
     add(head, "span", name, class_=f"chip {tone}")
     add(head, "span", _facts(page), class_="facts")
-    anatomy = dissect(page, str(place))
+    anatomy = dissect(page, stretch, str(place))
     pair = add(section, "div", class_="pair")
     left, right = add(pair, "div", class_="left"), add(pair, "div", class_="right")
     if page.error:

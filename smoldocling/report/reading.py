@@ -5,40 +5,18 @@ Knows: the HTML of converters. Does not know: boxes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from converters import Picture
-from converters.blocks import Block, Item, PageBreak, Paragraph, Source
-from converters.html import _Writer
+from converters.html import append_blocks
 from converters.outline import outline
+from doctags.tree import Element
 from smoldocling.report.anatomy import Part
 from smoldocling.report.build import Node
 from smoldocling.report.kinds import group_of
 from smoldocling.result import PageResult
 
 _LISTS = frozenset({"ordered_list", "unordered_list"})
-
-
-class _Marking(_Writer):
-    """Tells `marks` which node shows which places of the page."""
-
-    def __init__(self, marks: Callable[[Node, tuple[Source, ...]], None]) -> None:
-        super().__init__()
-        self._marks = marks
-
-    def _block(self, parent: Node, block: Block) -> None:
-        before = len(parent)
-        super()._block(parent, block)
-        for node in parent[before:]:
-            self._marks(node, () if isinstance(block, PageBreak) else block.sources)
-
-    def _item(self, entry: Node, item: Item) -> None:
-        super()._item(entry, item)
-        self._marks(entry, item.sources)
-
-    def _caption(self, parent: Node, captions: Sequence[Paragraph]) -> None:
-        super()._caption(parent, captions)
-        self._marks(parent, tuple(source for caption in captions for source in caption.sources))
 
 
 def write(parent: Node, page: PageResult, parts: tuple[Part, ...]) -> dict[str, str]:
@@ -48,8 +26,8 @@ def write(parent: Node, page: PageResult, parts: tuple[Part, ...]) -> dict[str, 
         keys[id(part.element)] = part
     shown: dict[str, str] = {}
 
-    def mark(node: Node, sources: tuple[Source, ...]) -> None:
-        marked = [keys[id(source.element)] for source in sources if id(source.element) in keys]
+    def mark(node: Node, elements: Sequence[Element]) -> None:
+        marked = [keys[id(element)] for element in elements if id(element) in keys]
         # A list without a box is nothing that one could point at; its items are.
         marked = [part for part in marked if part.element.boxes or part.element.kind not in _LISTS]
         if not marked:
@@ -66,7 +44,7 @@ def write(parent: Node, page: PageResult, parts: tuple[Part, ...]) -> dict[str, 
     pictures: dict[tuple[int, int], Picture] = {
         (page.tree.number, n): crop.at(crop.data_uri) for n, crop in page.pictures.items()
     }
-    _Marking(mark).blocks(parent, outline(page.tree, pictures=pictures, furniture=True))
+    append_blocks(parent, outline(page.tree, pictures=pictures, furniture=True), mark)
     for image in parent.iter("img"):
         image.set("loading", "lazy")
         image.set("decoding", "async")

@@ -29,12 +29,14 @@ def write(parent: Node, anatomy: Anatomy, prefix: str, homes: Mapping[str, str |
     owners, wrong = dict(anatomy.owners), _wrong(anatomy)
     lines = {match.end() for match in re.finditer("\n", text)}
     cuts = sorted({0, len(text), *lines, *owners, *wrong, *wrong.values()})
-    row = add(parent, "span", class_="line")
+    number = anatomy.line
+    row = add(parent, "span", class_="line", data_n=str(number))
     key: str | None = None
     wrong_until = 0
     for start, end in zip(cuts, [*cuts[1:], len(text)], strict=True):
         if start in lines:
-            row = add(parent, "span", class_="line")
+            number += 1
+            row = add(parent, "span", class_="line", data_n=str(number))
         key = owners.get(start, key)
         wrong_until = wrong.get(start, wrong_until)
         piece = text[start:end].removesuffix("\n").translate(_VISIBLE)
