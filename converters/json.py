@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path, PurePosixPath
 
-from docling_core.types.doc import (  # type: ignore[attr-defined]  # docling-core re-exports without saying so
+from docling_core.types.doc import (
     BoundingBox,
     CodeLanguageLabel,
     ContentLayer,
