@@ -338,6 +338,17 @@ def test_what_went_wrong_is_said_where_it_went_wrong(browser, sorts):
     assert "1,800 tokens in 450 decoder steps" in footer
 
 
+def test_a_document_without_pages_stands_every_key(browser, folder):
+    """It could not be opened; the report says so, and nothing in it breaks."""
+    result = Result("locked.pdf", Path("locked"), error="the document is encrypted")
+    browser.open(written(folder, "none.html", to_report(result)))
+    browser.press(*"npfbz", Keys.ARROW_RIGHT, Keys.ARROW_DOWN, Keys.HOME, Keys.ESCAPE)
+    for button in (".before", ".after", ".closer"):
+        browser.one(button).click()
+    assert browser.one(".position").text == "0 / 0"
+    assert "the document is encrypted" in browser.one("main").text
+
+
 def test_help_opens_and_closes(browser, sorts):
     """The keys are written down where they work."""
     browser.open(sorts)

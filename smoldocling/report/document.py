@@ -108,7 +108,7 @@ def _top(top: Node, result: Result) -> None:
     tools = add(top, "div", class_="tools")
     add(tools, "button", "Pages and colours", type="button", class_="menu", aria_controls="side", aria_expanded="false")
     add(tools, "button", "‹", type="button", class_="before", aria_label="Page before", title="Page before (p)")
-    add(tools, "span", f"1 / {len(result.pages)}", class_="position")
+    add(tools, "span", f"{min(1, len(result.pages))} / {len(result.pages)}", class_="position")
     add(tools, "button", "›", type="button", class_="after", aria_label="Next page", title="Next page (n)")
     add(tools, "button", "Zoom", type="button", class_="closer", aria_pressed="false", title="Larger image (z)")
     add(tools, "button", "?", type="button", class_="ask", aria_label="Keys and help", title="Keys and help (?)")
@@ -183,7 +183,7 @@ def _footer(body: Node, result: Result) -> None:
     facts = [
         result.name,
         f"engine {', '.join(engines)}" if engines else "",
-        f"{plural(len(result.pages), 'page')} in {lasting(seconds)}",
+        f"{plural(len(result.pages), 'page')} in {lasting(seconds)}" if result.pages else "",
         f"{plural(tokens, 'token')} in {plural(steps, 'decoder step')}" if tokens else "",
     ]
     footer = add(body, "footer")

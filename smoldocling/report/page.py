@@ -35,7 +35,7 @@ def write(parent: Node, page: PageResult, stretch: Stretch, place: int) -> Anato
     pair = add(section, "div", class_="pair")
     left, right = add(pair, "div", class_="left"), add(pair, "div", class_="right")
     if page.error:
-        _notice(right, page, tone)
+        _notice(right, page)
     panel = add(right, "div")
     shown = {} if page.status == "failed" else _text(right, page, anatomy)
     homes = reading.homes(anatomy.parts, shown)
@@ -58,10 +58,10 @@ def _facts(page: PageResult) -> str:
     return " · ".join(facts)
 
 
-def _notice(parent: Node, page: PageResult, tone: str) -> None:
-    notice = add(parent, "div", class_=f"notice {tone}", role="note")
-    failed = "This page could not be read" if page.status == "failed" else "Something of this page is missing"
-    add(notice, "strong", failed)
+def _notice(parent: Node, page: PageResult) -> None:
+    failed = page.status == "failed"
+    notice = add(parent, "div", class_=f"notice {'bad' if failed else 'odd'}", role="note")
+    add(notice, "strong", "This page could not be read" if failed else "Something of this page is missing")
     add(notice, "span", page.error)
 
 
