@@ -37,7 +37,7 @@ GROUPS = (
     _group("form",     "Forms",                  "#5c7f10", "key_value_region key value form checkbox_selected "
                                                             "checkbox_unselected"),
     _group("footnote", "Footnotes",              "#8d5b45", "footnote"),
-    _group("edge",     "Page headers, footers",  "#737a84", "page_header page_footer"),
+    _group("edge",     "Headers and footers",   "#737a84", "page_header page_footer"),
 )
 OTHER = _group("other", "Other", "#495057", "")
 
