@@ -308,7 +308,7 @@ class Converter:
             status="blank" if reading.kind == "blank" else "textlayer",
             tree=reading.page,
             engine="textlayer",
-            problems=tuple(doctags.validate(reading.page)),
+            problems=doctags.validate(doctags.write(reading.page)),
             seconds=time.perf_counter() - started,
         )
 
@@ -327,7 +327,7 @@ class Converter:
             status=status,
             tree=doctags.Page(elements, number=page.number, size=page.size),
             engine=model.engine.name,
-            problems=document.problems,
+            problems=doctags.validate(raw),
             raw=raw,
             error=f"cut off after {len(generation.ids)} tokens" if status == "truncated" else None,
             tokens=len(generation.ids),

@@ -54,8 +54,8 @@ class PageResult:
     status    ok: read by the model; textlayer: read from the file's own text; blank: nothing on it; truncated: the
               model was cut off; failed: `error` says why, and the tree holds a visible marker
     tree      doctags.Page
-    raw       what the model wrote, before parsing; None where no model was asked. `problems` point into it
-    problems  what was wrong with it
+    raw       what the model wrote, before parsing; None where no model was asked
+    problems  what was wrong with it, with places in `raw`, or in `doctags` where there is no `raw`
     tokens    ids that the model wrote; `steps` decoder steps it took
     seconds   wall time of this page's own work; pages of a batch share theirs
     pictures  figures by their place among the page's pictures, see converters.picture_elements
