@@ -39,7 +39,8 @@ code { font-family: ui-monospace, "JetBrains Mono", Consolas, "Noto Sans Mono", 
 .formula { text-align: center; overflow-x: auto; overflow-y: hidden; }
 .footnote, .page-header, .page-footer { color: var(--soft); font-size: .88em; }
 .handwritten { font-style: italic; }
-dl > div { display: grid; grid-template-columns: 40% minmax(0, 1fr); gap: 0 .8em; padding: .25em 0; border-bottom: 1px solid var(--line); }
+dl > div { display: grid; grid-template-columns: 40% minmax(0, 1fr); gap: 0 .8em; padding: .25em 0;
+  border-bottom: 1px solid var(--line); }
 dt { font-weight: 600; } dd { margin: 0; grid-column: 2; }
 @media print {
   body { font-size: 10.5pt; background: none; } main { max-width: none; padding: 0; } a { color: inherit; }
