@@ -5,7 +5,9 @@ Data goes to stdout, talk and progress to stderr. Heavy modules are imported ins
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 from dataclasses import asdict
 from enum import StrEnum
@@ -131,7 +133,7 @@ def convert(
     from smoldocling.run import Run
 
     formats = _formats(to, output, as_json=as_json)
-    if batch_size != "auto" and not batch_size.isdecimal():
+    if batch_size != "auto" and not (batch_size.isdecimal() and len(batch_size) < 10):
         _usage(f"--batch-size {batch_size}: 'auto' or a whole number is taken")
     terminal = sys.stderr.isatty()
     shown = progress(sys.stderr, terminal=terminal)
@@ -158,7 +160,7 @@ def convert(
         _fail(str(error), NOTHING)
     if converter.without_model:
         _say(f"note: {converter.without_model}; reading born-digital pages from their text layer")
-    run = Run(None if output == STDOUT else Path(output), sys.stdout, formats, Look(furniture, page_break))
+    run = Run(None if output == STDOUT else Path(output), sys.stdout.buffer, formats, Look(furniture, page_break))
     try:
         with shown:
             run.all(converter, sources, shown)
@@ -226,7 +228,7 @@ def render(
     formats = _formats(to, output, as_json=False)
     if image is not None and len(files) > 1:
         _usage("--image belongs to one file of DocTags; render them one by one")
-    run = Run(None if output == STDOUT else Path(output), sys.stdout, formats, Look(furniture, page_break))
+    run = Run(None if output == STDOUT else Path(output), sys.stdout.buffer, formats, Look(furniture, page_break))
     shown = progress(sys.stderr, terminal=False)
     unreadable = 0
     for file in files:
@@ -264,22 +266,31 @@ def _formats(to: list[Format] | None, output: str, *, as_json: bool) -> list[str
 
 def _read_text(file: Path) -> str | None:
     """The file's text, or None after saying why not."""
+    from smoldocling.errors import UnusableInput
+    from smoldocling.pages.documents import read
+
     try:
-        data = sys.stdin.buffer.read() if str(file) == STDOUT else file.read_bytes()
+        data = sys.stdin.buffer.read() if str(file) == STDOUT else read(file)
         return data.decode("utf-8")
-    except OSError as error:
-        _say(f"{file}: {(error.strerror or str(error)).lower()}")
+    except UnusableInput as error:
+        _say(f"{file}: {error}")
     except UnicodeDecodeError as error:
         _say(f"{file}: not a text file: byte {error.start} is no UTF-8; DocTags files are UTF-8")
     return None
 
 
 def _ask_password(shown: Progress, name: str) -> str | None:
-    return shown.ask(f"password for {name}: ") or None
+    try:
+        return shown.ask(f"password for {name}: ") or None
+    except EOFError:
+        return None
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    from smoldocling.progress import printable
+
+    with contextlib.suppress(OSError):
+        print(printable(text), file=sys.stderr, flush=True)
 
 
 def _fail(text: str, code: int) -> NoReturn:
@@ -293,4 +304,28 @@ def _usage(text: str) -> NoReturn:
 
 def main() -> None:
     """Entry point."""
-    app(prog_name="smoldocling")
+    _open_missing_streams()
+    try:
+        try:
+            app(prog_name="smoldocling")
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would complain once more when it closes the stream
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(SOME_FAILED)
+    except OSError as error:
+        _say(f"error: standard output cannot be written: {(error.strerror or str(error)).lower()}")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(SOME_FAILED)
+
+
+def _open_missing_streams() -> None:
+    """Services and cron may start us with a standard stream closed; Python has None there."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - open as long as we run
+        elif mode == "w":
+            # a terminal that cannot show a letter shows its number
+            stream.reconfigure(errors="backslashreplace")

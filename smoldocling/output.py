@@ -8,7 +8,8 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 from urllib.parse import quote
@@ -42,6 +43,7 @@ FORMATS: dict[str, tuple[str, Render]] = {
 }
 """Format -> (suffix, how to write it). HTML carries its figures inside, so that one file can be passed on."""
 
+ARTIFACTS = "_artifacts"
 # These point to their figures by name, so the figures are written beside them.
 WITH_FILES = frozenset({"md", "json"})
 
@@ -52,14 +54,16 @@ class Places:
     def __init__(self) -> None:
         self._taken: set[str] = set()
 
-    def claim(self, place: PurePath) -> PurePath:
-        """`place`, or `place-2`, `place-3`... where it is taken."""
-        name, count = place, 1
-        while str(name).casefold() in self._taken:
-            count += 1
-            name = place.with_name(f"{place.name}-{count}")
-        self._taken.add(str(name).casefold())
-        return name
+    def claim(self, place: PurePath, formats: Iterable[str]) -> PurePath:
+        """`place`, or `place-2`, `place-3`... where one of the files that come to be there has another owner."""
+        suffixes = [ARTIFACTS, *(FORMATS[name][0] for name in formats)]
+        for count in itertools.count(1):
+            name = place if count == 1 else place.with_name(f"{place.name}-{count}")
+            files = {unicodedata.normalize("NFC", str(name) + suffix).casefold() for suffix in suffixes}
+            if not files & self._taken:
+                self._taken |= files
+                return name
+        raise AssertionError("there is always one number more")
 
 
 def write(result: Result, folder: Path, place: PurePath, formats: list[str], look: Look) -> list[Path]:
@@ -82,11 +86,11 @@ def write(result: Result, folder: Path, place: PurePath, formats: list[str], loo
 
 def _write_pictures(result: Result, target: Path) -> Pictures:
     pictures: Pictures = {}
-    folder = target.with_name(target.name + "_artifacts")
+    folder = target.with_name(target.name + ARTIFACTS)
     for (number, n), crop in result.crops().items():
         path = folder / f"page-{number:04d}-picture-{n + 1:02d}.png"
         put(path, crop.data)
-        pictures[number, n] = crop.at(f"{quote(folder.name)}/{path.name}")
+        pictures[number, n] = crop.at(f"{quote(os.fsencode(folder.name))}/{path.name}")
     return pictures
 
 

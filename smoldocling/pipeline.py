@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 import doctags
 from smoldocling import crops, selection
 from smoldocling.errors import NoCheckpoint, SmolDoclingError, UnreadablePage, UnusableInput, UnusableOption
-from smoldocling.pages import sources
+from smoldocling.pages import documents, sources
 from smoldocling.result import PageResult, Result, Status
 
 if TYPE_CHECKING:
@@ -32,30 +32,32 @@ Tick = Callable[[int, int, int], None]
 MAX_SPLITS = 6  # the tokenizers name rows and columns 1 to 6
 # So many pages that failed before the model saw them are held back at most while it works on others.
 READY = 64
+# More pages at a time than any memory holds.
+MAX_BATCH = 4096
 
 
 class _Job:
     """One open document on its way through. Closes itself when its last page is done."""
 
-    def __init__(self, place: sources.Source, document: sources.Document, numbers: list[int]) -> None:
-        self.source = place
+    def __init__(self, source: sources.Source, document: documents.Document, numbers: list[int]) -> None:
+        self.source = source
         self.document = document
         self.numbers = numbers
-        self.pages: list[PageResult] = []
+        self._left = len(numbers)
 
-    def finish(self, page: PageResult) -> None:
-        self.pages.append(page)
+    def finish(self) -> None:
+        """One page more is done."""
+        self._left -= 1
         if self.done:
             self.document.close()
 
     @property
     def done(self) -> bool:
-        return len(self.pages) == len(self.numbers)
+        return self._left == 0
 
-    @property
-    def result(self) -> Result:
-        pages = tuple(sorted(self.pages, key=lambda page: page.number))
-        return Result(self.source.name, self.source.place, pages, tuple(self.document.warnings))
+    def result(self, pages: list[PageResult]) -> Result:
+        ordered = tuple(sorted(pages, key=lambda page: page.number))
+        return Result(self.source.name, self.source.place, ordered, tuple(self.document.warnings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class _Asked:
     """A page that the engine is working on."""
 
     job: _Job
-    page: sources.SourcePage
+    page: documents.SourcePage
 
 
 _Done = tuple[_Job | sources.Unfit, PageResult | None]
@@ -79,7 +81,7 @@ class _Model:
         self._splits = splits
         self._max_new_tokens = max_new_tokens
 
-    def request(self, key: int, page: sources.SourcePage) -> Request | None:
+    def request(self, key: int, page: documents.SourcePage) -> Request | None:
         """What the engine needs to know of a page; None for a page with nothing on it. Raises UnreadablePage."""
         from smoldocling.engine.sequence import Request
         from smoldocling.pages import tiles
@@ -113,7 +115,7 @@ class Converter:
         batch_size: int | Literal["auto"] = "auto",
         max_new_tokens: int | None = None,
         pages: str | Iterable[int] | None = None,
-        password: sources.Password = None,
+        password: documents.Password = None,
         pictures: bool = True,
         page_images: bool = False,
     ) -> None:
@@ -134,8 +136,8 @@ class Converter:
             raise UnusableOption(f"splits {splits}: 1 to {MAX_SPLITS} tiles along the long side are possible")
         if max_new_tokens is not None and max_new_tokens < 1:
             raise UnusableOption(f"max_new_tokens {max_new_tokens}: at least 1 is needed")
-        if batch_size != "auto" and batch_size < 1:
-            raise UnusableOption(f"batch_size {batch_size}: 'auto' or at least 1")
+        if batch_size != "auto" and not 1 <= batch_size <= MAX_BATCH:
+            raise UnusableOption(f"batch_size: 'auto' or 1 to {MAX_BATCH}")
         self._selection = selection.parse(pages)
         self._password = password
         self._pictures = pictures
@@ -181,29 +183,29 @@ class Converter:
 
         tick  called after every page with (pages done, pages and documents found so far)
         """
-        done = pages = documents = 0
-        seen: set[int] = set()
+        done = expected = found = 0
+        open_now: dict[_Job, list[PageResult]] = {}
         for job, page in self._work(inputs):
             if isinstance(job, sources.Unfit):
-                documents += 1
+                found += 1
                 yield Result(job.name, PurePath(job.name), error=job.error)
             elif page is not None:
                 done += 1
-                if id(job) not in seen:
-                    seen.add(id(job))
-                    documents += 1
-                    pages += len(job.numbers)
+                if job not in open_now:
+                    open_now[job] = []
+                    found += 1
+                    expected += len(job.numbers)
+                open_now[job].append(page)
                 if tick:
-                    tick(done, pages, documents)
+                    tick(done, expected, found)
                 if job.done:
-                    seen.discard(id(job))
-                    yield job.result
+                    yield job.result(open_now.pop(job))
 
     def _work(self, inputs: Iterable[sources.Input]) -> Iterator[_Done]:
         """Every page with the document it belongs to; documents that cannot be opened come without a page."""
         if self._model is None:
             for found in self._pages(inputs):
-                yield self._settle(found, self._guarded(found, self._read)) if isinstance(found, _Asked) else found
+                yield self._settle(found, self._read) if isinstance(found, _Asked) else found
         else:
             yield from self._work_with(self._model, self._pages(inputs))
 
@@ -211,38 +213,64 @@ class Converter:
         ready: deque[_Done] = deque()
         waiting: dict[int, _Asked] = {}
         keys = itertools.count()
-        exhausted = False
+        ended = False
+        broken: Exception | None = None
 
         def requests() -> Iterator[Request]:
-            nonlocal exhausted
+            nonlocal ended, broken
             # Stopping now and then lets out what failed while the engine has nothing to say.
             while len(ready) < READY:
-                found = next(pages, None)
+                try:
+                    found = next(pages, None)
+                except Exception as error:  # the caller's own iterator: what was taken in already is delivered first
+                    broken = error
+                    found = None
                 if found is None:
-                    exhausted = True
+                    ended = True
                     return
                 if not isinstance(found, _Asked):
                     ready.append(found)
                     continue
                 try:
                     request = model.request(next(keys), found.page)
-                except SmolDoclingError as error:
-                    ready.append(self._settle(found, _failed(found, str(error), model.engine.name)))
+                except Exception as error:
+                    ready.append(self._settle(found, partial(_raise, error)))
                     continue
                 if request is None:
-                    ready.append(self._settle(found, _blank(found, model.engine.name)))
+                    ready.append(self._settle(found, self._blank))
                     continue
                 waiting[request.key] = found
                 yield request
 
-        while not exhausted:
-            for generation in model.engine.run(requests()):
+        try:
+            while not ended:
+                yield from self._answers(model, requests(), waiting, ready)
                 yield from _drain(ready)
-                asked = waiting.pop(generation.key)
-                understand = partial(self._understand, generation=generation, model=model)
-                yield self._settle(asked, self._guarded(asked, understand))
+        finally:
+            for asked in waiting.values():
+                asked.job.document.close()
+        if broken is not None:
+            raise broken
+
+    def _answers(
+        self, model: _Model, requests: Iterator[Request], waiting: dict[int, _Asked], ready: deque[_Done]
+    ) -> Iterator[_Done]:
+        """One run of the engine. Whatever it does, every page that it was given is answered."""
+        reason: Exception = UnreadablePage("the engine gave no answer")
+        answers = model.engine.run(requests)
+        while True:
+            try:
+                generation = next(answers, None)
+            except Exception as error:
+                reason, generation = error, None
+            if generation is None:
+                break
             yield from _drain(ready)
-        assert not waiting, "every request is answered once"
+            asked = waiting.pop(generation.key, None)
+            if asked is not None:
+                yield self._settle(asked, partial(self._understand, generation=generation, model=model))
+        for key in list(waiting):
+            yield self._settle(waiting.pop(key), partial(_raise, reason))
 
     def _pages(self, inputs: Iterable[sources.Input]) -> Iterator[_Asked | _Done]:
         """Open documents one by one: pages to be read, and what fails before that."""
@@ -252,19 +280,25 @@ class Converter:
                 continue
             try:
                 job = self._open(source)
-            except SmolDoclingError as error:
-                yield sources.Unfit(source.name, str(error)), None
+            except Exception as error:
+                yield sources.Unfit(source.name, _reason(error)), None
                 continue
-            for number in job.numbers:
-                try:
-                    yield _Asked(job, job.document.page(number))
-                except SmolDoclingError as error:
-                    page = _missing(source.name, number, str(error), self.engine)
-                    job.finish(page)
-                    yield job, page
+            try:
+                for number in job.numbers:
+                    yield self._page(job, number)
+            except GeneratorExit:  # the caller wants no more
+                job.document.close()
+                raise
+
+    def _page(self, job: _Job, number: int) -> _Asked | _Done:
+        try:
+            return _Asked(job, job.document.page(number))
+        except Exception as error:
+            job.finish()
+            return job, _missing(job.source.name, number, _reason(error), self.engine)
 
     def _open(self, source: sources.Source) -> _Job:
-        document = sources.Document(source, self._password)
+        document = documents.Document(source, self._password)
         numbers = self._selection.numbers(document.page_count)
         if not any(number <= document.page_count for number in numbers):
             document.close()
@@ -272,25 +306,24 @@ class Converter:
             raise UnusableInput(f"no such page: the document has {pages}")
         return _Job(source, document, numbers)
 
-    def _guarded(self, asked: _Asked, work: Callable[[_Asked], PageResult]) -> PageResult:
-        """One page's work. A mistake of ours costs that page, and says whose mistake it was."""
+    def _settle(self, asked: _Asked, work: Callable[[_Asked], PageResult]) -> _Done:
+        """Do one page's work and count the page as done. A mistake of ours costs that page, and says whose it was."""
         try:
             page = work(asked)
             if self._pictures:
-                page = replace(page, pictures=crops.cut(page.tree, asked.page))
-        except SmolDoclingError as error:
-            return _failed(asked, str(error), self.engine)
+                pictures, problems = crops.cut(page.tree, asked.page)
+                page = replace(page, pictures=pictures, problems=page.problems + problems)
         except Exception as error:
-            reason = f"a mistake in smoldocling, please report it: {type(error).__name__}: {error}"
-            return _failed(asked, " ".join(reason.split()), self.engine)
-        return page
-
-    def _settle(self, asked: _Asked, page: PageResult) -> _Done:
-        """Count the page as done."""
+            page = _missing(asked.job.source.name, asked.page.number, _reason(error), self.engine)
+            page = replace(page, tree=replace(page.tree, size=asked.page.size))
         if self._page_images:
             page = replace(page, image=crops.whole(asked.page))
-        asked.job.finish(page)
+        asked.job.finish()
         return asked.job, page
+
+    def _blank(self, asked: _Asked) -> PageResult:
+        tree = doctags.Page(number=asked.page.number, size=asked.page.size)
+        return PageResult(asked.job.source.name, asked.page.number, "blank", tree, engine=self.engine)
 
     def _read(self, asked: _Asked) -> PageResult:
         """Answer a page from its own text layer."""
@@ -371,11 +404,14 @@ def _missing(name: str, number: int, error: str, engine: str) -> PageResult:
     return PageResult(name, number, "failed", doctags.Page((marker,), number=number), engine=engine, error=error)
 
 
-def _failed(asked: _Asked, error: str, engine: str) -> PageResult:
-    result = _missing(asked.job.source.name, asked.page.number, error, engine)
-    return replace(result, tree=replace(result.tree, size=asked.page.size))
+def _reason(error: Exception) -> str:
+    """One line; where it was our mistake, that is said."""
+    if isinstance(error, SmolDoclingError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "not enough memory"
+    return " ".join(f"a mistake in smoldocling, please report it: {type(error).__name__}: {error}".split())
 
 
-def _blank(asked: _Asked, engine: str) -> PageResult:
-    tree = doctags.Page(number=asked.page.number, size=asked.page.size)
-    return PageResult(asked.job.source.name, asked.page.number, "blank", tree, engine=engine)
+def _raise(error: Exception, _: _Asked) -> PageResult:
+    raise error

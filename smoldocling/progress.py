@@ -5,6 +5,7 @@ Knows: counts and a stream to write to. Does not know: documents, engines.
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import time
 from types import TracebackType
@@ -54,8 +55,9 @@ class Lines:
         pass
 
     def line(self, text: str) -> None:
-        """Say it at once."""
-        print(text, file=self._stream, flush=True)
+        """Say it at once. Whether somebody listens is not the work's business."""
+        with contextlib.suppress(OSError):
+            print(printable(text), file=self._stream, flush=True)
 
     def tick(self, done: int, expected: int) -> None:
         """Say how far we are, if that was long ago."""
@@ -100,7 +102,7 @@ class Bar:
 
     def line(self, text: str) -> None:
         """Print above the bar."""
-        self._bar.console.print(text)
+        self._bar.console.print(printable(text))
 
     def tick(self, done: int, expected: int) -> None:
         """Move the bar."""
@@ -118,6 +120,11 @@ class Bar:
             return getpass.getpass(prompt, stream=self._stream)
         finally:
             self._bar.start()
+
+
+def printable(text: str) -> str:
+    """One line that does nothing to a terminal: file names may hold anything."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def duration(seconds: float) -> str:

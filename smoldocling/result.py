@@ -143,7 +143,8 @@ class Result:
     @property
     def title(self) -> str:
         """The name that the document goes by where a format wants one."""
-        return self.place.name
+        # a name in the file system need not be text
+        return self.place.name.encode("utf-8", "replace").decode()
 
     def to_markdown(
         self,

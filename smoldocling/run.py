@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 from smoldocling.errors import UnwritableOutput
 from smoldocling.output import FORMATS, Look, Places, write
@@ -26,7 +26,7 @@ class Run:
     """What one call of `convert` did so far. Documents go to `folder`, or one after the other to `stream`."""
 
     folder: Path | None
-    stream: TextIO
+    stream: BinaryIO
     formats: list[str]
     look: Look
     places: Places = field(default_factory=Places)
@@ -68,14 +68,20 @@ class Run:
     def _write(self, result: Result) -> tuple[list[Path], str | None]:
         if result.status == "failed":
             return [], None
-        if self.folder is None:
-            _, render = FORMATS[self.formats[0]]
-            self.stream.write(render(result, {}, self.look))
-            return [], None
         try:
-            return write(result, self.folder, self.places.claim(result.place), self.formats, self.look), None
+            if self.folder is not None:
+                place = self.places.claim(result.place, self.formats)
+                return write(result, self.folder, place, self.formats, self.look), None
+            _, render = FORMATS[self.formats[0]]
+            self.stream.write(render(result, {}, self.look).encode("utf-8", "replace"))
+            self.stream.flush()
+            return [], None
+        except BrokenPipeError:  # the reader has what it wanted
+            raise
         except UnwritableOutput as error:
             return [], str(error)
+        except OSError as error:
+            return [], f"standard output cannot be written: {(error.strerror or str(error)).lower()}"
         except Exception as error:  # the other documents of a long run must not pay for a mistake of ours
             return [], f"a mistake in smoldocling, please report it: {type(error).__name__}: {error}"
 
@@ -117,13 +123,18 @@ def _failures(result: Result) -> Iterator[str]:
         yield f"{result.name}: {warning}"
     run: list[PageResult] = []
     for page in [*result.pages, None]:
-        if run and (page is None or (page.status, page.error) != (run[0].status, run[0].error)):
+        if run and (page is None or not _continues(run[-1], page)):
             if run[0].error:
                 numbers = f"page {run[0].number}" if len(run) == 1 else f"pages {run[0].number}-{run[-1].number}"
                 yield f"{result.name}: {numbers}: {run[0].status}: {run[0].error}"
             run = []
         if page is not None:
             run.append(page)
+
+
+def _continues(before: PageResult, page: PageResult) -> bool:
+    same = (before.status, before.error) == (page.status, page.error)
+    return same and page.number == before.number + 1
 
 
 def _describe(result: Result, outputs: list[Path], unwritten: str | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from smoldocling.errors import UnusableOption
 
-_PART = re.compile(r"(?P<first>\d+)(?P<to>-(?P<last>\d+)?)?")
+_PART = re.compile(r"(?P<first>\d{1,9})(?P<to>-(?P<last>\d{1,9})?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,10 @@ def parse(pages: str | Iterable[int] | None) -> Selection:
     if pages is None:
         return Selection()
     if not isinstance(pages, str):
-        return Selection(tuple(_range(number, number) for number in pages))
+        numbers = list(pages) if isinstance(pages, Iterable) else [pages]
+        if not numbers or not all(type(number) is int for number in numbers):
+            raise UnusableOption(f"pages {pages!r}: whole numbers from 1, or a text like 1-3,7 or 5-")
+        return Selection(tuple(_range(number, number) for number in numbers))
     return Selection(tuple(_parse_part(part.strip(), pages) for part in pages.split(",")))
 
 

@@ -11,7 +11,8 @@ from pathlib import Path, PurePath
 
 import doctags
 from smoldocling import crops
-from smoldocling.pages.sources import Document, Source
+from smoldocling.pages.documents import Document
+from smoldocling.pages.sources import Source
 from smoldocling.result import PageResult, Result
 
 
@@ -47,4 +48,5 @@ def _by_page(tree: doctags.Document, problems: tuple[doctags.Problem, ...]) -> l
 def _pictured(page: PageResult, document: Document) -> PageResult:
     source = document.page(page.number)
     tree = replace(page.tree, size=source.size)
-    return replace(page, tree=tree, pictures=crops.cut(tree, source), image=crops.whole(source))
+    pictures, problems = crops.cut(tree, source)
+    return replace(page, tree=tree, pictures=pictures, problems=page.problems + problems, image=crops.whole(source))

@@ -13,13 +13,21 @@ def test_no_two_documents_get_the_same_name():
     """a/report.pdf and b/report.pdf; disks that ignore case; a file that looks like the way out."""
     places = Places()
     names = ["report", "report", "Report", "report-2", "sub/report", "report"]
-    assert len({str(places.claim(PurePath(name))).casefold() for name in names}) == len(names)
+    assert len({str(places.claim(PurePath(name), ["md"])).casefold() for name in names}) == len(names)
+
+
+def test_one_format_of_one_may_be_another_format_of_another():
+    """x.pdf as a report and x.report.pdf as HTML are both x.report.html."""
+    places = Places()
+    first = places.claim(PurePath("x"), ["report", "html"])
+    second = places.claim(PurePath("x.report"), ["report", "html"])
+    assert (str(first), str(second)) == ("x", "x.report-2")
 
 
 def test_names_do_not_depend_on_later_inputs():
     """The first keeps its own name."""
     places = Places()
-    assert [str(places.claim(PurePath("a"))) for _ in range(3)] == ["a", "a-2", "a-3"]
+    assert [str(places.claim(PurePath("a"), ["md"])) for _ in range(3)] == ["a", "a-2", "a-3"]
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from tiny import make_checkpoint
 import smoldocling
 from smoldocling.engine.sequence import Generation, Request
 from smoldocling.errors import NoCheckpoint, UnusableInput, UnusableOption
-from smoldocling.pages import sources
+from smoldocling.pages import documents
 from smoldocling.pipeline import Converter
 
 # tiny.make_checkpoint wires a network to write this; each of its tokens may occur once only
@@ -155,9 +155,9 @@ def test_an_endless_supply_is_read_no_faster_than_it_is_used(reluctant, fails):
 def test_documents_are_closed_when_their_pages_are_done(reluctant, monkeypatch):
     """Open files are counted, and a file that stays open cannot be deleted on Windows."""
     open_now, most = set(), 0
-    original = sources.Document.close
+    original = documents.Document.close
 
-    class Counted(sources.Document):
+    class Counted(documents.Document):
         def __init__(self, *arguments, **options):
             nonlocal most
             super().__init__(*arguments, **options)
@@ -168,7 +168,7 @@ def test_documents_are_closed_when_their_pages_are_done(reluctant, monkeypatch):
             open_now.discard(self)
             original(self)
 
-    monkeypatch.setattr(sources, "Document", Counted)
+    monkeypatch.setattr(documents, "Document", Counted)
     assert len(list(reluctant.documents([pdf(PROSE, PROSE)] * 30))) == 30
     assert not open_now
     assert most <= 4

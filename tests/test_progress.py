@@ -28,6 +28,23 @@ def test_a_log_gets_a_line_now_and_then_only(monkeypatch):
     assert len(log.getvalue().splitlines()) == 3
 
 
+def test_file_names_do_nothing_to_a_terminal():
+    """A name may hold line ends, escapes and bytes that are no text."""
+    log = io.StringIO()
+    progress.progress(log, terminal=False).line("a\nb\x1b[31mc\udcff é: fine")
+    assert log.getvalue() == "a\\nb\\x1b[31mc\\udcff é: fine\n"
+
+
+def test_nobody_listening_costs_nothing():
+    """The reader of a log may go away before the work is done."""
+
+    class Gone(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    progress.progress(Gone(), terminal=False).line("hello")
+
+
 def test_a_terminal_gets_a_bar_and_lines_above_it():
     """The bar goes away at the end, the lines stay."""
     screen = io.StringIO()

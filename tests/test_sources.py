@@ -9,7 +9,8 @@ from make import PROSE, image, image_bytes, pdf, pdf_of_no_pages
 from PIL import Image
 
 from smoldocling.errors import UnreadablePage, UnusableInput
-from smoldocling.pages.sources import Document, Source, Unfit, expand
+from smoldocling.pages.documents import Document
+from smoldocling.pages.sources import Source, Unfit, expand
 
 
 def opened(content: bytes | Path | Image.Image, **options) -> Document:
@@ -161,7 +162,7 @@ def test_image_resolution_gives_the_size_in_points():
 
 def test_a_huge_image_is_refused_before_it_is_decoded(monkeypatch):
     """A few kilobytes may unpack to gigabytes."""
-    monkeypatch.setattr("smoldocling.pages.sources.MAX_PIXELS", 1000)
+    monkeypatch.setattr("smoldocling.pages.documents.MAX_PIXELS", 1000)
     with opened(image_bytes("PNG")) as document, pytest.raises(UnreadablePage, match="300 x 400 pixels"):
         document.page(1)
 

@@ -18,17 +18,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageCms
+from PIL import Image
 
 from smoldocling.errors import UnreadablePage
+from smoldocling.pages import colour
 
 # The prompt has names for the places of a 6 x 6 grid and no more (`<row_6_col_6>`).
 MAX_SPLITS = 6
 
 LANCZOS = Image.Resampling.LANCZOS
-
-# What white may be in grey images of that mode, smallest first; 65535 in the others.
-WHITES = {"F": (1, 255, 65535), "I": (255, 65535)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +57,7 @@ def split(image: Image.Image | npt.NDArray[np.uint8], *, splits: int, tile_px: i
     page = Image.fromarray(image) if isinstance(image, np.ndarray) else image
     if 0 in page.size:
         raise UnreadablePage(f"the image has {page.width} x {page.height} pixels; there is nothing to read")
-    page = _rgb(page)
+    page = colour.rgb(page)
     page = page.resize(_fit(*page.size, splits * tile_px), LANCZOS)
     page = page.resize(_stretch(*page.size, tile_px), LANCZOS)
     rows, columns = page.height // tile_px, page.width // tile_px
@@ -89,30 +87,3 @@ def _stretch(width: int, height: int, tile_px: int) -> tuple[int, int]:
     that this changes the short side by less than one pixel, which no even number and even tile let through.
     """
     return -(-width // tile_px) * tile_px, -(-height // tile_px) * tile_px
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    """What a person would see: three bytes a pixel, paper-white behind anything transparent."""
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
-    if image.mode in ("F", "I") or image.mode.startswith("I;16"):
-        return _deep(image).convert("RGB")
-    if image.mode == "LAB":
-        profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(image, *profiles, outputMode="RGB") or image
-    if image.has_transparency_data:
-        shown = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown).convert("RGB")
-    return image.convert("RGB")
-
-
-def _deep(image: Image.Image) -> Image.Image:
-    """Grey values of more than 8 bits, scaled to 8. PIL itself would clip them, which turns a scan white."""
-    values = np.asarray(image).astype(np.float32)
-    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(values.min()), float(values.max())
-    for white in WHITES.get(image.mode, (65535,)):
-        if low >= 0 and high <= white:
-            return Image.fromarray((values * (255 / white) + 0.5).astype(np.uint8))
-    # No usual range: the darkest value is black, the lightest white.
-    return Image.fromarray(((values - low) * (255 / ((high - low) or 1)) + 0.5).astype(np.uint8))
