@@ -286,3 +286,33 @@ def test_render_takes_the_picture_of_the_page(tmp_path, samples):
     assert len(os.listdir(tmp_path / "scan_artifacts")) == 1
     assert "scan_artifacts/page-0001-picture-01.png" in (tmp_path / "scan.md").read_text()
     assert run("render", samples / "scan.dt", "--image", tmp_path / "no.png").exit_code == 3
+
+
+def shell(command: str, **options) -> subprocess.CompletedProcess[str]:
+    line = command.replace("smoldocling", f"{sys.executable} -m smoldocling")
+    return subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, timeout=60, **options)
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("smoldocling convert report.pdf --engine textlayer -o - > /dev/full", 1),
+        ("smoldocling convert report.pdf --engine textlayer -o out --json > /dev/full", 1),
+        ("smoldocling convert report.pdf --engine textlayer -o out <&-", 0),
+        ("smoldocling convert report.pdf --engine textlayer -o out 2>&-", 0),
+        ("smoldocling convert missing.pdf report.pdf --engine textlayer -o out 2> >(true)", 1),
+        ("LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 smoldocling render page.dt", 0),
+        ("PYTHONIOENCODING=ascii smoldocling validate page.dt", 1),
+    ],
+)
+def test_odd_streams_cost_no_data_and_no_traceback(report, command, code):
+    """Full disks, services without standard streams, terminals without Unicode, readers that went away."""
+    (report.parent / "page.dt").write_text(
+        "<doctag><text>caf\u00e9 \u6771</text><caption>\u6771</caption><otsl><fcel>\u6771"
+    )
+    done = shell(command, cwd=report.parent)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    if " out" in command:
+        assert (report.parent / "out" / "report.md").exists()

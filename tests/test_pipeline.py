@@ -132,6 +132,65 @@ def test_every_page_comes_back_once_whatever_happens(reluctant):
         assert [page.number for page in result.pages] == list(range(1, len(result.pages) + 1))
 
 
+class Unruly(Reluctant):
+    """Breaks its promises, one after the other."""
+
+    def run(self, requests: Iterable[Request]) -> Iterator[Generation]:
+        first, *rest = itertools.islice(requests, 5)
+        yield Generation(first.key, first.ids[:3], "stop", 3, 0.0)
+        yield Generation(first.key, first.ids[:3], "stop", 3, 0.0)
+        yield Generation(10_000, (), "stop", 0, 0.0)
+        if len(rest) > 2:
+            raise RuntimeError("out of luck")
+
+
+def test_an_unruly_engine_loses_no_page(reluctant, monkeypatch):
+    """It answers twice, answers what nobody asked, leaves pages unanswered, raises."""
+    monkeypatch.setattr(reluctant._model, "engine", Unruly())
+    pages = reluctant.convert(pdf(*[PROSE] * 12)).pages
+    assert [page.number for page in pages] == list(range(1, 13))
+    assert {page.status for page in pages} == {"ok", "failed"}
+    errors = {page.error for page in pages if page.status == "failed"}
+    assert any("RuntimeError: out of luck" in (error or "") for error in errors)
+    assert "the engine gave no answer" in errors
+
+
+def test_inputs_that_raise_do_not_take_pages_with_them(reluctant):
+    """What was read before is delivered, then the caller's own exception comes out."""
+
+    def inputs():
+        yield pdf(PROSE, PROSE)
+        raise LookupError("the database went away")
+
+    stream = reluctant.stream(inputs())
+    assert sorted(page.number for page in itertools.islice(stream, 2)) == [1, 2]
+    with pytest.raises(LookupError, match="database"):
+        next(stream)
+
+
+def test_a_flood_of_pictures_is_cut_out_once(reluctant, monkeypatch):
+    """A model in a loop wrote this, and every picture cost a rendering of the page."""
+    box = "<loc_0><loc_0><loc_500><loc_500>"
+    same = f"<doctag>{f'<picture>{box}</picture>' * 300}</doctag>"
+    monkeypatch.setattr(reluctant._model.vocab, "decode", lambda _: same)
+    page = reluctant.convert(pdf(PROSE)).pages[0]
+    assert len(page.pictures) == 300
+    assert len({id(crop) for crop in page.pictures.values()}) == 1
+    moving = [f"<picture><loc_{n}><loc_0><loc_500><loc_500></picture>" for n in range(300)]
+    monkeypatch.setattr(reluctant._model.vocab, "decode", lambda _: f"<doctag>{''.join(moving)}</doctag>")
+    page = reluctant.convert(pdf(PROSE)).pages[0]
+    assert len(page.pictures) < 10
+    assert page.problems[-1].kind == "too_many_pictures"
+
+
+def test_a_stream_left_half_way_closes_its_documents(reluctant, tmp_path):
+    """The caller may have seen enough."""
+    for engine in (reluctant, Converter(engine="textlayer")):
+        stream = engine.stream([pdf(*[PROSE] * 9)])
+        next(stream)
+        stream.close()
+
+
 def test_a_failed_page_leaves_a_visible_marker(reluctant):
     """In every format, so that nobody takes the document for complete."""
     result = reluctant.convert(pdf(*[PROSE] * 5))

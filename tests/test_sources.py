@@ -1,12 +1,13 @@
 """Every input gives a document or a reason; pages come upright and at the right size."""
 
 import io
+import os
 from pathlib import Path, PurePath
 
 import numpy as np
 import pytest
 from make import PROSE, image, image_bytes, pdf, pdf_of_no_pages
-from PIL import Image
+from PIL import Image, ImageCms, PngImagePlugin
 
 from smoldocling.errors import UnreadablePage, UnusableInput
 from smoldocling.pages.documents import Document
@@ -63,6 +64,44 @@ def test_what_is_no_document_says_why(tmp_path, make, reason):
     (found,) = expand([make(tmp_path)])
     assert isinstance(found, Unfit)
     assert reason in found.error
+
+
+class Closed(io.BytesIO):
+    def read(self, _: int = -1) -> bytes:
+        raise OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize("item", ["", Closed(), b"", io.BytesIO()])
+def test_whatever_is_handed_in_nothing_raises(item, tmp_path):
+    """The documents behind it would be lost."""
+    good = write(tmp_path / "good.pdf", pdf(PROSE))
+    found = list(expand([item, good]))
+    assert len(found) == 2
+    assert found[1].content == good
+
+
+def test_pipes_and_broken_links_in_a_folder_are_named(tmp_path):
+    """Reading a pipe waits forever."""
+    os.mkfifo(tmp_path / "pipe.pdf")
+    (tmp_path / "link.pdf").symlink_to(tmp_path / "gone.pdf")
+    write(tmp_path / "real.pdf", b"1")
+    found = list(expand([tmp_path]))
+    assert [type(source) for source in found] == [Unfit, Unfit, Source]
+
+
+def test_folders_behind_links_are_read_once(tmp_path):
+    """And a link back up ends."""
+    write(tmp_path / "in" / "a" / "x.pdf", b"1")
+    (tmp_path / "in" / "again").symlink_to(tmp_path / "in")
+    write(tmp_path / "other" / "y.pdf", b"1")
+    (tmp_path / "in" / "other").symlink_to(tmp_path / "other")
+    assert [str(source.place) for source in expand([tmp_path / "in"])] == ["a/x", "other/y"]
+
+
+def test_devices_are_not_read(tmp_path):
+    """They never end."""
+    with pytest.raises(UnusableInput, match="device"):
+        opened(Path("/dev/zero"))
 
 
 def test_bytes_streams_and_images_are_documents():
@@ -150,6 +189,77 @@ def test_a_photo_is_turned_upright():
     exif[0x0112] = 6  # turn a quarter to the right
     with opened(image_bytes("JPEG", picture, exif=exif)) as document:
         assert document.page(1).pixels(1, 1).shape[:2] == (400, 200)
+
+
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I", "I;16", "F"]
+)
+def test_every_mode_shows_the_same_colours(mode):
+    """A red square on white paper, or a grey one where there is no colour, for model, figures and report alike."""
+    paper = Image.new("RGB", (60, 40), "white")
+    paper.paste((200, 30, 30), (10, 10, 30, 30))
+    if mode in ("I", "I;16", "F"):
+        picture = paper.convert("L").convert("I").point(lambda value: value * 257).convert(mode)
+    elif mode == "LAB":
+        picture = ImageCms.profileToProfile(
+            paper, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
+        )
+    elif mode == "PA":
+        picture = paper.convert("P").convert("PA")
+    else:
+        picture = paper.convert(mode)
+    with opened(picture) as document:
+        page = document.page(1)
+        for pixels in (page.pixels(60, 40), page.crop((0, 0, 1, 1), 72)):
+            assert pixels.shape == (40, 60, 3)
+            assert pixels[2, 2].min() > 250
+            red, green, blue = (int(value) for value in pixels[20, 20])
+            assert (red > 190 and max(green, blue) < 60) or red == green == blue < 130
+
+
+def test_transparent_paper_is_white():
+    """Black letters on a transparent ground would be a black page."""
+    picture = Image.new("RGBA", (20, 20), (0, 0, 0, 0))
+    with opened(picture) as document:
+        assert document.page(1).pixels(1, 1).min() == 255
+        assert document.page(1).crop((0, 0, 1, 1), 72).min() == 255
+
+
+def test_every_frame_of_an_image_object_is_a_page():
+    """Handed in as an object it has as many pages as the file."""
+    data = image_bytes("TIFF", image(200, 300), image(300, 200))
+    with opened(Image.open(io.BytesIO(data))) as document:
+        assert document.page_count == 2
+
+
+def test_a_tiff_that_breaks_off_keeps_the_frames_before():
+    """With a warning, not an exception in the middle of a long run."""
+    data = image_bytes("TIFF", *[image(400 + n, 300) for n in range(4)])
+    for end in range(len(data) - 1, len(data) // 3, -len(data) // 40):
+        try:
+            document = opened(data[:end])
+        except UnusableInput:
+            continue
+        with document:
+            assert 1 <= document.page_count <= 4
+            assert document.page_count == 4 or "damaged TIFF" in document.warnings[0]
+
+
+@pytest.mark.parametrize("dpi", [300, ("a", "b"), (float("nan"), 1), (float("inf"), 300), None, (0, 0), (1, 2, 3)])
+def test_a_senseless_resolution_is_none(dpi):
+    """Metadata is written by anything."""
+    picture = image(100, 200)
+    picture.info["dpi"] = dpi
+    with opened(picture) as document:
+        assert document.page(1).size == (100, 200)
+
+
+def test_an_image_that_speaks_of_pdf_is_an_image():
+    """A comment in the first kilobyte."""
+    comment = PngImagePlugin.PngInfo()
+    comment.add_text("Comment", "made from a file that began with %PDF-1.4")
+    with opened(image_bytes("PNG", pnginfo=comment)) as document:
+        assert document.page(1).pixels(1, 1).shape == (400, 300, 3)
 
 
 def test_image_resolution_gives_the_size_in_points():
