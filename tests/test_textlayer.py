@@ -383,3 +383,13 @@ def _noise() -> pymupdf.Pixmap:
         for y in range(40):
             pixmap.set_pixel(x, y, ((x * 37 + y * 91) % 256, (x * y) % 256, (x * 11) % 256))
     return pixmap
+
+
+def test_a_page_of_specks_is_not_blank():
+    """Letters drawn as tiny outlines are no text, but nobody may take the page for an empty one."""
+    document = pymupdf.open()
+    page = document.new_page()
+    for n in range(300):
+        x, y = 80 + n % 30 * 4, 80 + n // 30 * 8
+        page.draw_rect(pymupdf.Rect(x, y, x + 1.5, y + 2), fill=(0, 0, 0), color=None)
+    assert Reader(document).read(0).kind == "scan"

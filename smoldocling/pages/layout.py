@@ -16,6 +16,8 @@ from smoldocling.pages.frame import Rect
 
 # "rf" judges by fonts and positions alone; "imf+rf" also looks at the rendered page and takes about five times as long.
 FEATURES = "rf"
+# The model draws the page at one pixel a point: a poster of the largest legal size would take more than a gigabyte.
+MAX_SIDE_PT = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,13 @@ def _say_nothing(*_: object, **__: object) -> None:
 
 
 def groups(page: pymupdf.Page, quarters: int = 0) -> tuple[Group, ...] | None:
-    """The page's boxes, None if the model is not installed or fails on this page.
+    """The page's boxes, None if it is not installed, fails on this page, or the page is huge.
 
     `quarters` are the clockwise quarters by which the page, as it lies in the file, is turned before it is looked at:
     the model knows upright text only. Boxes are those of the turned page.
     """
+    if max(page.rect.width, page.rect.height) > MAX_SIDE_PT:
+        return None
     try:
         if quarters == 0:
             return _groups(page)

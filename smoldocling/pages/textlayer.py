@@ -12,7 +12,7 @@ import pymupdf
 
 from doctags.tree import Page
 from smoldocling.errors import UnreadablePage
-from smoldocling.pages import assembly, layout, manner
+from smoldocling.pages import assembly, layout, manner, raster
 from smoldocling.pages import ink as inks
 from smoldocling.pages.frame import Rect
 from smoldocling.pages.ink import Ink
@@ -25,6 +25,9 @@ pymupdf.TOOLS.mupdf_display_warnings(False)
 
 _MAX_BROKEN = 0.25
 """Share of characters without meaning above which a text layer is worthless."""
+
+_GLANCE_PX = 1000
+"""At this size a dot of one point on a letter page is a pixel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ class Reader:
                     "scan",
                     "the page is an image without text: a scan; it needs a model",
                 )
-            if ink.fills or ink.strokes or ink.shapes:
+            if ink.fills or ink.strokes or ink.shapes or not self._is_white(index):
                 return Reading(
                     assembly.pictures_only(ink, number),
                     "scan",
@@ -108,6 +111,13 @@ class Reader:
             self._manner = manner.study(self._document)
         groups = layout.groups(self._document[index], ink.quarters)
         return Reading(assembly.assemble(ink, groups, self._manner, number), "text")
+
+    def _is_white(self, index: int) -> bool:
+        """Whether nothing is to be seen at all: what is too small or odd for the lists of marks still has pixels."""
+        page = self._document[index]
+        scale = _GLANCE_PX / max(page.rect.width, page.rect.height)
+        pixels = raster.render(page, max(1, int(page.rect.width * scale)), max(1, int(page.rect.height * scale)))
+        return bool(pixels.min() == pixels.max())
 
 
 def _because(error: Exception) -> str:
