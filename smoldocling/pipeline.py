@@ -269,6 +269,9 @@ class Converter:
             asked = waiting.pop(generation.key, None)
             if asked is not None:
                 yield self._settle(asked, partial(self._understand, generation=generation, model=model))
+        # An engine that stops while there are pages left would stop again; the next one fails in its place.
+        for _ in itertools.islice(requests, 1):
+            pass
         for key in list(waiting):
             yield self._settle(waiting.pop(key), partial(_raise, reason))
 

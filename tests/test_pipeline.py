@@ -147,12 +147,25 @@ class Unruly(Reluctant):
 def test_an_unruly_engine_loses_no_page(reluctant, monkeypatch):
     """It answers twice, answers what nobody asked, leaves pages unanswered, raises."""
     monkeypatch.setattr(reluctant._model, "engine", Unruly())
-    pages = reluctant.convert(pdf(*[PROSE] * 12)).pages
-    assert [page.number for page in pages] == list(range(1, 13))
+    pages = reluctant.convert(pdf(*[PROSE] * 14)).pages
+    assert [page.number for page in pages] == list(range(1, 15))
     assert {page.status for page in pages} == {"ok", "failed"}
     errors = {page.error for page in pages if page.status == "failed"}
     assert any("RuntimeError: out of luck" in (error or "") for error in errors)
     assert "the engine gave no answer" in errors
+
+
+def test_an_engine_that_never_starts_fails_every_page_and_ends(reluctant, monkeypatch):
+    """The worst of them: it raises before it has taken anything."""
+
+    class Dead(Reluctant):
+        def run(self, requests: Iterable[Request]) -> Iterator[Generation]:
+            raise RuntimeError("dead")
+            yield
+
+    monkeypatch.setattr(reluctant._model, "engine", Dead())
+    pages = list(itertools.islice(reluctant.stream([pdf(*[PROSE] * 3)] * 2), 10))
+    assert [page.status for page in pages] == ["failed"] * 6
 
 
 def test_inputs_that_raise_do_not_take_pages_with_them(reluctant):
