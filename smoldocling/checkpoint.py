@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from safetensors import SafetensorError, safe_open
 
@@ -31,6 +32,23 @@ CONFIG_DEFAULTS: dict[str, Any] = {
     "text_config.max_position_embeddings": 2048,
     "text_config.vocab_size": 32000,
 }
+
+# Any position, id or side of an image is below; what is above was not written by a person who meant it.
+LARGEST_WHOLE = 2**31 - 1
+
+RANGES: dict[str, tuple[float, float]] = {
+    "rescale_factor": (1e-6, 1.0),
+    "image_mean": (-255.0, 255.0),
+    "image_std": (1e-6, 255.0),
+}
+"""Least and most. Pixels stay numbers that a network can take; 255 is for files that do not rescale."""
+
+TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+"""Names in tokenizer_config.json that hold a token; others that end alike hold switches ("add_bos_token")."""
+
+# What code makes of values of the wrong kind that no check has foreseen. A mistake of ours looks the same, so the
+# message names the class.
+UNFORESEEN = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError)
 
 
 class Tensors(Mapping[str, "Tensor"]):
@@ -125,137 +143,236 @@ def cached() -> list[Checkpoint]:
 
 def read(folder: Path, *, name: str) -> Checkpoint:
     """The checkpoint in a folder. Raises UnusableCheckpoint naming what is missing, damaged or contradictory."""
+    try:
+        return _read(folder, name)
+    except UNFORESEEN as error:
+        raise UnusableCheckpoint(f"{folder} cannot be read: {type(error).__name__}: {_line(error)}") from error
+
+
+def _read(folder: Path, name: str) -> Checkpoint:
     config = _config(folder)
     image = _image_settings(folder)
-    names = _json(folder / "tokenizer_config.json")
+    tokenizer, processor = (_settings(folder / f"{part}_config.json") for part in ("tokenizer", "processor"))
     tensor_files = _tensor_files(folder)
     if not (folder / "tokenizer.json").is_file():
         raise UnusableCheckpoint(f"{folder} has no tokenizer.json; save the tokenizer beside the weights")
     tied = bool(config.get("tie_word_embeddings"))
     if "lm_head.weight" not in tensor_files and not tied:
         raise UnusableCheckpoint(f"{folder}: the weights have no lm_head.weight and config.json does not tie the head")
-    tile_px = _whole(folder, image, "max_image_size.longest_edge")
-    longest_px = _whole(folder, image, "size.longest_edge")
+    tile_px = image.whole("max_image_size.longest_edge")
+    longest_px = image.whole("size.longest_edge")
     if longest_px % tile_px:
-        raise UnusableCheckpoint(f"{folder}: size.longest_edge {longest_px} is not a multiple of the tile, {tile_px}")
+        raise UnusableCheckpoint(
+            f"{image.path}: size.longest_edge {longest_px} is not a multiple of the tile, {tile_px}"
+        )
     checkpoint = Checkpoint(
         folder=folder,
         name=name,
         revision=None,
-        config=config,
+        config=config.values,
         tile_px=tile_px,
-        patch_px=_whole(folder, config, "vision_config.patch_size"),
-        scale_factor=_whole(folder, config, "scale_factor"),
+        patch_px=config.whole("vision_config.patch_size"),
+        scale_factor=config.whole("scale_factor"),
         splits=longest_px // tile_px,
-        rescale=image.get("rescale_factor", 1 / 255),
-        mean=_channels(folder, image, "image_mean"),
-        std=_channels(folder, image, "image_std"),
-        image_token_id=_whole(folder, config, "image_token_id"),
-        vocab_size=_whole(folder, config, "text_config.vocab_size"),
-        context_length=_whole(folder, config, "text_config.max_position_embeddings"),
-        end_ids=_end_ids(_json(folder / "generation_config.json"), config),
-        special_tokens={key: _spelling(value) for key, value in names.items() if key.endswith("_token") and value},
-        chat_template=_chat_template(folder, names),
+        rescale=image.number("rescale_factor", 1 / 255),
+        mean=image.channels("image_mean"),
+        std=image.channels("image_std"),
+        image_token_id=config.whole("image_token_id"),
+        vocab_size=config.whole("text_config.vocab_size"),
+        context_length=config.whole("text_config.max_position_embeddings"),
+        end_ids=_end_ids(_settings(folder / "generation_config.json"), config),
+        special_tokens=_special_tokens(tokenizer),
+        chat_template=_chat_template(folder, processor, tokenizer),
         tied_head=tied,
         tensor_files=tensor_files,
     )
-    said = _json(folder / "processor_config.json").get("image_seq_len", checkpoint.image_seq_len)
-    if said != checkpoint.image_seq_len:
-        raise UnusableCheckpoint(
-            f"{folder}: processor_config.json gives a tile {said} positions, config.json {checkpoint.image_seq_len}"
-        )
+    _agree(checkpoint, config, image, processor)
     return checkpoint
+
+
+def _agree(checkpoint: Checkpoint, config: _Settings, image: _Settings, processor: _Settings) -> None:
+    """Raises UnusableCheckpoint for facts that are possible each by itself and not together."""
+    positions = checkpoint.image_seq_len
+    said = processor.get("image_seq_len", positions)
+    if said != positions:
+        raise UnusableCheckpoint(
+            f"{processor.path} gives a tile {reprlib.repr(said)} positions, config.json {positions}"
+        )
+    if not positions or checkpoint.tile_px // checkpoint.patch_px % checkpoint.scale_factor:
+        raise UnusableCheckpoint(
+            f"{image.path}: a tile of {checkpoint.tile_px} cannot be cut into patches of {checkpoint.patch_px} that"
+            f" are joined {checkpoint.scale_factor} by {checkpoint.scale_factor}, as config.json says"
+        )
+    if checkpoint.splits * positions > checkpoint.context_length:
+        raise UnusableCheckpoint(
+            f"{image.path}: size.longest_edge {checkpoint.splits * checkpoint.tile_px} makes {checkpoint.splits} tiles"
+            f" of {positions} positions, more than the context of {checkpoint.context_length} in config.json"
+        )
+    if checkpoint.image_token_id >= checkpoint.vocab_size:
+        raise config.unusable("image_token_id", checkpoint.image_token_id, f"an id below {checkpoint.vocab_size}")
 
 
 def _read_snapshot(snapshot: Path, repository: str) -> Checkpoint:
     return replace(read(snapshot, name=repository), revision=snapshot.name)
 
 
-def _json(path: Path) -> dict[str, Any]:
-    """A JSON object, empty if there is no such file."""
-    if not path.is_file():
-        return {}
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """One configuration file. Everything in it may be of any kind; what is asked for is checked, and named if wrong."""
+
+    path: Path
+    values: Mapping[str, Any]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """A value by its dotted name; the default only where nothing is written, not even null."""
+        value: Any = self.values
+        parts = name.split(".")
+        for depth, key in enumerate(parts):
+            if value is not None and not isinstance(value, Mapping):
+                raise self.unusable(".".join(parts[:depth]), value, "an object")
+            if value is None or key not in value:
+                return default
+            value = value[key]
+        return value
+
+    def unusable(self, name: str, value: object, needed: str) -> UnusableCheckpoint:
+        return UnusableCheckpoint(f"{self.path}: {name} is {reprlib.repr(value)} where {needed} is needed")
+
+    def whole(self, name: str) -> int:
+        """A positive whole number, or its default where the file has none or null."""
+        value = self.get(name)
+        value = CONFIG_DEFAULTS.get(name) if value is None else value
+        if not _is_id(value, LARGEST_WHOLE) or value == 0:
+            raise self.unusable(name, value, "a positive whole number")
+        return value
+
+    def number(self, name: str, default: float) -> float:
+        value = self.get(name, default)
+        if not _is_within(value, name):
+            raise self.unusable(name, value, f"a number from {RANGES[name][0]:g} to {RANGES[name][1]:g}")
+        return float(value)
+
+    def channels(self, name: str) -> tuple[float, ...]:
+        """One number for each of red, green and blue; files may give one for all."""
+        value = self.get(name, 0.5)
+        values = tuple(value) if isinstance(value, list) else (value,) * 3
+        if len(values) != 3 or not all(_is_within(number, name) for number in values):
+            raise UnusableCheckpoint(
+                f"{self.path}: {name} is {reprlib.repr(value)} where three numbers from {RANGES[name][0]:g} to"
+                f" {RANGES[name][1]:g} are needed"
+            )
+        return values
+
+    def text(self, name: str) -> str:
+        """A text, empty where the file has none or null."""
+        value = self.get(name)
+        if value is not None and not isinstance(value, str):
+            raise self.unusable(name, value, "a text")
+        return value or ""
+
+
+def _is_id(value: object, below: int) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < below
+
+
+def _is_within(value: object, name: str) -> bool:
+    """Whether it is a number that this setting may have; NaN is none."""
+    least, most = RANGES[name]
+    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _settings(path: Path) -> _Settings:
+    """What a JSON file says, nothing if there is no such file. A link to nowhere is a file that is damaged."""
+    if not os.path.lexists(path):
+        return _Settings(path, {})
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UnusableCheckpoint(f"{path} cannot be read as JSON: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise UnusableCheckpoint(f"{path} cannot be read as JSON: {_line(error)}") from error
+    return _Settings(path, _object(path, content))
+
+
+def _object(place: Path | str, content: object) -> dict[str, Any]:
     if not isinstance(content, dict):
-        raise UnusableCheckpoint(f"{path} holds a JSON {type(content).__name__} where an object is needed")
+        raise UnusableCheckpoint(f"{place} holds {reprlib.repr(content)} where an object is needed")
     return content
 
 
-def _config(folder: Path) -> dict[str, Any]:
+def _config(folder: Path) -> _Settings:
     if not (folder / "config.json").is_file():
         raise UnusableCheckpoint(f"{folder} has no config.json, so it is not a checkpoint")
-    config = _json(folder / "config.json")
+    config = _settings(folder / "config.json")
     if config.get("model_type") not in FAMILY:
         raise UnusableCheckpoint(
-            f"{folder} holds a model of type {config.get('model_type')!r}; only {' and '.join(FAMILY)} can be run"
+            f"{folder} holds a model of type {reprlib.repr(config.get('model_type'))};"
+            f" only {' and '.join(FAMILY)} can be run"
         )
     return config
 
 
-def _image_settings(folder: Path) -> dict[str, Any]:
+def _image_settings(folder: Path) -> _Settings:
     """preprocessor_config.json, or the part of processor_config.json that newer writers put it into."""
-    settings = _json(folder / "preprocessor_config.json") or _json(folder / "processor_config.json")
-    settings = settings.get("image_processor", settings)
-    if "max_image_size" not in settings:
+    settings = _settings(folder / "preprocessor_config.json")
+    settings = settings if settings.values else _settings(folder / "processor_config.json")
+    inner = settings.get("image_processor", settings.values)
+    settings = replace(settings, values=_object(f"{settings.path}: image_processor", inner))
+    if "max_image_size" not in settings.values:
         raise UnusableCheckpoint(f"{folder} has no preprocessor_config.json with the size of the image tiles")
-    return dict(settings)
+    return settings
 
 
-def _whole(folder: Path, config: Mapping[str, Any], name: str) -> int:
-    """A positive whole number of a nested configuration, or its default."""
-    value: Any = config
-    for key in name.split("."):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    value = CONFIG_DEFAULTS.get(name) if value is None else value
-    if not isinstance(value, int) or value <= 0:
-        raise UnusableCheckpoint(f"{folder}: {name} is {value!r} where a positive whole number is needed")
-    return value
-
-
-def _channels(folder: Path, image: Mapping[str, Any], name: str) -> tuple[float, ...]:
-    """One number for each of red, green and blue; files may give one for all."""
-    value = image.get(name, 0.5)
-    values = tuple(value) if isinstance(value, list) else (value,) * 3
-    if len(values) != 3 or not all(isinstance(number, int | float) for number in values):
-        raise UnusableCheckpoint(f"{folder}: {name} is {value!r} where three numbers are needed")
-    return values
-
-
-def _end_ids(generation: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[int, ...]:
+def _end_ids(generation: _Settings, config: _Settings) -> tuple[int, ...]:
     """The first file that names ids that end an answer is right: deeper ones often hold a class's default."""
-    for place in (generation, config, config.get("text_config")):
-        ends = place.get("eos_token_id") if isinstance(place, Mapping) else None
+    places = ((generation, "eos_token_id"), (config, "eos_token_id"), (config, "text_config.eos_token_id"))
+    vocab_size = config.whole("text_config.vocab_size")
+    for file, name in places:
+        ends = file.get(name)
         if ends is not None:
-            return tuple(ends) if isinstance(ends, list) else (ends,)
+            ids = tuple(ends) if isinstance(ends, list) else (ends,)
+            if not all(_is_id(token, vocab_size) for token in ids):
+                raise file.unusable(name, ends, f"an id below {vocab_size} or a list of such")
+            return ids
     return ()
 
 
-def _spelling(token: Any) -> str:
+def _special_tokens(tokenizer: _Settings) -> dict[str, str]:
     """Tokenizer files write a token as its text or as an object that holds it."""
-    return str(token["content"] if isinstance(token, dict) else token)
+    tokens = {}
+    for name, value in tokenizer.values.items():
+        spelling = value.get("content") if isinstance(value, Mapping) else value
+        if name.endswith("_token") and isinstance(spelling, str) and spelling:
+            tokens[name] = spelling
+        elif name in TOKENS and spelling != "" and value is not None:
+            raise tokenizer.unusable(name, value, "the text of a token")
+    return tokens
 
 
-def _chat_template(folder: Path, tokenizer_config: Mapping[str, Any]) -> str:
+def _chat_template(folder: Path, processor: _Settings, tokenizer: _Settings) -> str:
     """The template, looked for in the order in which transformers' processors look."""
-    template = _json(folder / "processor_config.json").get("chat_template")
-    template = template or _json(folder / "chat_template.json").get("chat_template")
+    template = processor.text("chat_template") or _settings(folder / "chat_template.json").text("chat_template")
     if not template and (folder / "chat_template.jinja").is_file():
         template = (folder / "chat_template.jinja").read_text(encoding="utf-8", errors="replace")
-    template = template or tokenizer_config.get("chat_template")
-    if not isinstance(template, str):
+    template = template or tokenizer.text("chat_template")
+    if not template:
         raise UnusableCheckpoint(f"{folder} has no chat template; a chat_template.jinja must say how to prompt it")
     return template
 
 
 def _weights(folder: Path) -> list[Path]:
     """The safetensors files, all of them or none."""
-    shards = _json(folder / "model.safetensors.index.json").get("weight_map")
-    names = sorted(set(shards.values())) if isinstance(shards, dict) else ["model.safetensors"]
-    files = [folder / name for name in names]
-    return files if all(file.exists() for file in files) else []
+    index = _settings(folder / "model.safetensors.index.json")
+    shards = index.get("weight_map", {"": "model.safetensors"})
+    if not isinstance(shards, dict):
+        raise index.unusable("weight_map", shards, "an object of tensors and files")
+    for tensor, name in shards.items():
+        if not isinstance(name, str):
+            raise index.unusable(f"weight_map[{reprlib.repr(tensor)}]", name, "the name of a file")
+    files = [folder / name for name in sorted(set(shards.values()))]
+    return files if all(file.is_file() for file in files) else []
 
 
 def _tensor_files(folder: Path) -> dict[str, Path]:
@@ -271,5 +388,5 @@ def _tensor_files(folder: Path) -> dict[str, Path]:
             with safe_open(file, framework="np") as weights:
                 held |= dict.fromkeys(weights.keys(), file)
         except (SafetensorError, OSError) as error:
-            raise UnusableCheckpoint(f"{file} is damaged ({error}); fetch it again") from error
+            raise UnusableCheckpoint(f"{file} is damaged ({_line(error)}); fetch it again") from error
     return held

@@ -82,11 +82,14 @@ def cached() -> Iterator[tuple[str, Path]]:
 
 
 def _cached(repository: str, revision: str) -> Path | None:
-    """The cache's folder of a branch, tag or commit. A download that was cut off does not count."""
+    """The cache's folder of a branch, tag or commit. What was cut off or cannot be read does not count."""
     home = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
     reference = home / "refs" / revision
-    folder = home / "snapshots" / (reference.read_text().strip() if reference.is_file() else revision)
-    return folder if _is_whole(folder) else None
+    try:
+        folder = home / "snapshots" / (reference.read_text().strip() if reference.is_file() else revision)
+        return folder if _is_whole(folder) else None
+    except (OSError, ValueError):  # no rights, names too long for the disk, references that hold no text
+        return None
 
 
 def _is_whole(folder: Path) -> bool:

@@ -23,6 +23,9 @@ WHOLE = "<global-img>"
 
 CLOSER = "</doctag>"
 
+# The tokenizers library keeps ids in 32 bits.
+ID_END = 2**32
+
 
 class Vocab:
     """One checkpoint's words. Raises UnusableCheckpoint if tokenizer, template and config do not belong together.
@@ -53,23 +56,25 @@ class Vocab:
         self.pad_id: int = min(self.stop_ids) if pad is None else pad
         self.silent_ids = self.stop_ids | {self.pad_id}
         self.closer_ids = self.tag_ids(CLOSER)
+        self._within((*self.prompt_ids(0, 0), self.pad_id))
 
     def prompt_ids(self, rows: int, columns: int, instruction: str = PAGE_INSTRUCTION) -> tuple[int, ...]:
         """The whole prompt for one image of that grid (0, 0 if it is one tile), image placeholders expanded.
 
-        Id for id what transformers' Idefics3Processor makes of the same image and instruction.
+        Id for id what transformers' Idefics3Processor makes of the same image and instruction. Raises
+        UnusableCheckpoint if template or tokenizer cannot make a prompt of it.
         """
         key = (rows, columns, instruction)
         if key not in self._prompts:
             text = self._render(instruction).replace(IMAGE, self._image_text(rows, columns), 1)
             bos = self.checkpoint.special_tokens.get("bos_token")
             add = not (bos and text.startswith(bos))
-            self._prompts[key] = tuple(self._tokenizer.encode(text, add_special_tokens=add).ids)
+            self._prompts[key] = self._within(self._ids(text, add_special_tokens=add))
         return self._prompts[key]
 
     def encode(self, text: str) -> tuple[int, ...]:
-        """Ids of a text; what is spelt like a special token becomes that token."""
-        return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        """Ids of a text; what is spelt like a special token becomes that token, half a surrogate pair U+FFFD."""
+        return self._ids(text, add_special_tokens=False)
 
     def tag_ids(self, tag: str) -> tuple[int, ...]:
         """Ids of one tag as it is spelt, `<loc_12>` or `</text>`: one or several."""
@@ -78,8 +83,11 @@ class Vocab:
         return self._tags[tag]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text that ids stand for, every tag kept, nothing tidied; bytes that are no UTF-8 become U+FFFD."""
-        kept = [token for token in ids if token not in self.silent_ids]
+        """The text that ids stand for, every tag kept, nothing tidied; bytes that are no UTF-8 become U+FFFD.
+
+        Numbers that are no token's id stand for nothing.
+        """
+        kept = [token for token in ids if token not in self.silent_ids and 0 <= token < ID_END]
         text: str = self._tokenizer.decode(kept, skip_special_tokens=False)
         return text
 
@@ -88,6 +96,24 @@ class Vocab:
         if len(self.closer_ids) == 1:
             return tuple(ids[-1:]) == self.closer_ids
         return self.decode(ids[-len(CLOSER) :]).endswith(CLOSER)
+
+    def _ids(self, text: str, *, add_special_tokens: bool) -> tuple[int, ...]:
+        whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        try:
+            return tuple(self._tokenizer.encode(whole, add_special_tokens=add_special_tokens).ids)
+        except Exception as error:  # the library raises no narrower class: a vocabulary without the token it needs
+            path = self.checkpoint.folder / "tokenizer.json"
+            raise UnusableCheckpoint(f"{path} cannot split text: {_line(error)}") from error
+
+    def _within(self, ids: tuple[int, ...]) -> tuple[int, ...]:
+        """The same ids, if the network has a place for each. On a GPU, one that it has not ends the process."""
+        beyond, end = max(ids), self.checkpoint.vocab_size
+        if beyond >= end:
+            raise UnusableCheckpoint(
+                f"{self.checkpoint.folder / 'tokenizer.json'}: {self._tokenizer.id_to_token(beyond)!r} is id {beyond}"
+                f" where an id below {end} is needed, the vocab_size in config.json"
+            )
+        return ids
 
     def _image_text(self, rows: int, columns: int) -> str:
         """What stands for the image in the prompt: each tile with its place, line by line, then the whole page."""
@@ -112,7 +138,7 @@ class Vocab:
                 **self.checkpoint.special_tokens,
             )
         except Exception as error:  # a template is a program from the hub: anything can go wrong in it
-            raise UnusableCheckpoint(f"{self.checkpoint.folder}: the chat template fails: {error}") from error
+            raise UnusableCheckpoint(f"{self.checkpoint.folder}: the chat template fails: {_line(error)}") from error
         text: str = rendered[0]
         if text.count(IMAGE) != 1:
             raise UnusableCheckpoint(f"{self.checkpoint.folder}: the chat template has no place for one image")
@@ -130,4 +156,8 @@ def _load(checkpoint: Checkpoint) -> Tokenizer:
     try:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises no narrower class
-        raise UnusableCheckpoint(f"{path} cannot be read: {error}") from error
+        raise UnusableCheckpoint(f"{path} cannot be read: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -147,7 +147,7 @@ def nest(name: str, **changes: Any) -> Any:
         (remove("preprocessor_config.json"), "no preprocessor_config.json with the size of the image tiles"),
         (remove("chat_template.json"), "has no chat template"),
         (write("config.json", "{"), "config.json cannot be read as JSON"),
-        (write("config.json", "[]"), "config.json holds a JSON list where an object is needed"),
+        (write("config.json", "[]"), r"config.json holds \[\] where an object is needed"),
         (write("config.json", '{"model_type": "llama"}'), "type 'llama'; only idefics3 and smolvlm can be run"),
         (write("generation_config.json", "\x00"), "generation_config.json cannot be read as JSON"),
         (nest("config.json", vision_config={"patch_size": "x"}), "vision_config.patch_size is 'x'"),
@@ -170,6 +170,111 @@ def test_an_unusable_folder_is_named_with_what_is_wrong(folder: Path, harm: Any,
     with pytest.raises(UnusableCheckpoint, match=complaint) as caught:
         checkpoint.find(str(folder))
     assert "\n" not in str(caught.value)
+
+
+NAN = float("nan")
+IMAGE, GENERATION, TOKENIZER = "preprocessor_config.json", "generation_config.json", "tokenizer_config.json"
+INDEX = "model.safetensors.index.json"
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        *((IMAGE, "rescale_factor", value) for value in ("x", None, [], {}, -1, 0, 1e-300, 1.5, NAN, True, 10**400)),
+        *((IMAGE, "image_std", value) for value in (0, [0, 0, 0], [NAN] * 3, [0.5, 0.5, True], -0.5, None, "x", 1e-60)),
+        *((IMAGE, "image_mean", value) for value in (NAN, float("inf"), [0.5, 0.5, 1e9], {})),
+        *((IMAGE, "image_processor", value) for value in ("max_image_size", ["max_image_size"], None, 3)),
+        *((IMAGE, "max_image_size", value) for value in ("x", [], 7)),
+        (IMAGE, "size", 256),
+        *((GENERATION, "eos_token_id", value) for value in ("x", ["x"], [[1]], {}, [None], -5, 1.5, True, 10**30)),
+        ("config.json", "image_token_id", 10**6),
+        ("config.json", "image_token_id", True),
+        ("config.json", "scale_factor", 10**30),
+        *(("config.json", key, value) for key in ("text_config", "vision_config") for value in ("x", [])),
+        *((TOKENIZER, "bos_token", value) for value in ({"x": 1}, {"content": 5}, ["x"], [], 5, True)),
+        *(("chat_template.json", "chat_template", value) for value in (["x"], {"x": 1}, 5)),
+        *((INDEX, "weight_map", value) for value in ([], "x", 5, None)),
+        *((INDEX, "weight_map", {"a": value, "b": "x"}) for value in (1, [1], {}, None)),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_named_with_its_file(folder: Path, name: str, key: str, value: Any) -> None:
+    """It would come up as a TypeError later, or not at all: a deviation of zero makes every pixel infinite."""
+    if not (folder / name).exists():
+        (folder / name).write_text("{}")
+    edit(folder / name, **{key: value})
+    with pytest.raises(UnusableCheckpoint) as caught:
+        checkpoint.read(folder, name="tiny")
+    message = str(caught.value)
+    assert message.startswith(str(folder / name))
+    assert key in message
+    wrong = value["a"] if isinstance(value, dict) and "a" in value else value
+    assert (repr(wrong)[:12] if wrong != 10**400 else "1000") in message
+    assert "\n" not in message
+    assert len(message) < len(str(folder)) + 250
+
+
+@pytest.mark.parametrize(
+    ("text_config", "scale_factor", "longest_edge", "complaint"),
+    [
+        ({"eos_token_id": 10**6}, 4, 192, r"config.json: text_config.eos_token_id is 1000000 where an id below \d+"),
+        ({"vocab_size": 100, "eos_token_id": 2}, 4, 192, r"config.json: image_token_id is \d+ where an id below 100"),
+        ({}, 3, 192, "a tile of 64 cannot be cut into patches of 16 that are joined 3 by 3"),
+        ({}, 5, 192, "a tile of 64 cannot be cut into patches of 16 that are joined 5 by 5"),
+        ({}, 4, 64 * 10**6, "makes 1000000 tiles of 1 positions, more than the context of 8192"),
+    ],
+)
+def test_facts_that_do_not_fit_together_are_refused(
+    folder: Path, text_config: dict[str, int], scale_factor: int, longest_edge: int, complaint: str
+) -> None:
+    """Every page would fail, or take all memory first."""
+    for name in (GENERATION, "processor_config.json"):
+        (folder / name).unlink()
+    nest("config.json", text_config=text_config)(folder)
+    edit(folder / "config.json", scale_factor=scale_factor, eos_token_id=None)
+    nest(IMAGE, size={"longest_edge": longest_edge})(folder)
+    with pytest.raises(UnusableCheckpoint, match=complaint):
+        checkpoint.read(folder, name="tiny")
+
+
+def nest_deeply(path: Path) -> None:
+    path.write_text('{"a":' + "[" * 100_000 + "]" * 100_000 + "}")
+
+
+def become_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def lose_its_target(path: Path) -> None:
+    """What is left in the hub's cache when somebody has deleted blobs."""
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
+@pytest.mark.parametrize("harm", [nest_deeply, become_a_folder, lose_its_target])
+@pytest.mark.parametrize("name", [IMAGE, GENERATION, TOKENIZER, "processor_config.json", "chat_template.json"])
+def test_a_file_that_cannot_be_read_is_not_taken_for_none(folder: Path, name: str, harm: Any) -> None:
+    """Without its generation_config.json a model would run with other ends than it was trained with."""
+    harm(folder / name)
+    with pytest.raises(UnusableCheckpoint, match=f"{name} cannot be read as JSON: ") as caught:
+        checkpoint.read(folder, name="tiny")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_no_check_has_foreseen_is_an_unusable_checkpoint_too(folder: Path) -> None:
+    """An unhandled class would end `doctor`, which looks at every model in the cache."""
+    write(INDEX, json.dumps({"weight_map": {"a": "x" * 5000}}))(folder)
+    with pytest.raises(UnusableCheckpoint, match=r"cannot be read: OSError: .*File name too long") as caught:
+        checkpoint.read(folder, name="tiny")
+    assert "\n" not in str(caught.value)
+
+
+def test_switches_that_end_like_tokens_are_no_tokens(folder: Path) -> None:
+    """`add_bos_token: true` was given to the chat template as the text "True"."""
+    edit(folder / TOKENIZER, add_bos_token=True, pad_token={"content": "<pad>"}, unk_token=None)
+    tokens = checkpoint.read(folder, name="tiny").special_tokens
+    assert tokens["pad_token"] == "<pad>"
+    assert not {"add_bos_token", "unk_token"} & set(tokens)
 
 
 def test_an_untied_head_without_weights_is_refused(tmp_path: Path) -> None:
@@ -230,6 +335,39 @@ def test_doctor_sees_what_is_cached(made: Path, cache: Path) -> None:
         ("a/one--more", "1" * 40),
         ("b/two", "2" * 40),
     ]
+
+
+def test_one_damaged_snapshot_does_not_hide_the_others(made: Path, cache: Path) -> None:
+    """`doctor` ended in a traceback for a model that nobody had asked for."""
+    put_into(cache, made, "a/good", "1" * 40)
+    for number, harm in enumerate(
+        [
+            lambda broken: edit(broken / IMAGE, image_processor="x"),
+            lambda broken: edit(broken / TOKENIZER, bos_token={"x": 1}),
+            write(INDEX, json.dumps({"weight_map": {"a": 1, "b": "x"}})),
+            lambda broken: nest_deeply(broken / "config.json"),
+            write(INDEX, json.dumps({"weight_map": {"a": "x" * 5000}})),
+        ]
+    ):
+        harm(put_into(cache, made, f"b/broken-{number}", "2" * 40))
+    (cache / "models--a--good" / "snapshots" / ".DS_Store").touch()
+    assert [found.name for found in checkpoint.cached()] == ["a/good"]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"a\0b", b"x" * 5000])
+def test_a_damaged_reference_in_the_cache_leads_nowhere(made: Path, cache: Path, content: bytes) -> None:
+    """A download would mend it."""
+    put_into(cache, made, "a/b", "1" * 40, branch="main")
+    assert checkpoint.find("a/b", local_only=True).revision == "1" * 40
+    (cache / "models--a--b" / "refs" / "main").write_bytes(content)
+    with pytest.raises(NoCheckpoint, match="downloads are switched off"):
+        checkpoint.find("a/b", local_only=True)
+
+
+def test_a_name_too_long_for_the_disk_is_not_in_the_cache(cache: Path) -> None:
+    """It has the form of a hub id."""
+    with pytest.raises(NoCheckpoint):
+        checkpoint.find("a/" + "x" * 5000, local_only=True)
 
 
 def find_elsewhere(model: str, home: Path, *, first: str = "", **environment: str) -> tuple[str, float]:

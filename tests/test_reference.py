@@ -257,6 +257,26 @@ def test_one_bad_page_costs_one_page(
             assert answer.ids == alone[key].ids
 
 
+@pytest.mark.parametrize(
+    "harm",
+    [
+        {"tiles": np.zeros((0, 64, 64, 3), np.uint8)},
+        {"tiles": np.zeros((17, 64), np.uint8)},
+        {"tiles": np.zeros((17, 64, 64, 3), np.float64)},
+        {"ids": ()},
+    ],
+)
+def test_a_request_that_makes_no_sense_is_an_answer_that_says_so(
+    found: Checkpoint, requests: Sequence[Request], alone: dict[int, Generation], harm: dict[str, Any]
+) -> None:
+    """Whatever fails, and with whatever class, the run goes on."""
+    answers = by_key(engine_for(found, batch_size=2).run([replace(requests[0], **harm), requests[4]]))
+    assert (answers[0].finish, answers[0].ids) == ("error", ())
+    assert answers[0].error
+    assert "\n" not in answers[0].error
+    assert answers[4].ids == alone[4].ids
+
+
 class SmallMemory(Reference):
     """A device with room for two pages; for none if one of them has many tiles."""
 

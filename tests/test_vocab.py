@@ -133,6 +133,19 @@ def test_any_ids_decode(vocab: Vocab, data: st.DataObject) -> None:
     assert isinstance(vocab.decode(ids), str)
 
 
+@pytest.mark.parametrize("token", [-1, 2**31, 2**32, 2**64])
+def test_numbers_that_are_no_ids_stand_for_nothing(vocab: Vocab, token: int) -> None:
+    """The tokenizer's library refuses what it cannot keep in 32 bits."""
+    assert vocab.decode([token, *vocab.encode("a"), token]) == "a"
+
+
+@pytest.mark.parametrize(("text", "becomes"), [("a\ud800b", "a\ufffdb"), ("\udcff", "\ufffd"), ("\ud83d\ude00", "😀")])
+def test_surrogates_are_mended_or_replaced(vocab: Vocab, text: str, becomes: str) -> None:
+    """Instructions from a command line hold them where bytes were no UTF-8."""
+    assert vocab.decode(vocab.encode(text)) == becomes
+    assert vocab.prompt_ids(0, 0, text) == vocab.prompt_ids(0, 0, becomes)
+
+
 def test_half_a_character_becomes_a_replacement_character(vocab: Vocab) -> None:
     """Generation may be cut in the middle of one."""
     ids = vocab.encode("\N{GOTHIC LETTER AHSA}")
@@ -184,12 +197,39 @@ def damage(folder: Path, file: str, content: str) -> Path:
         ("chat_template.json", '{"chat_template": "{{ nothing.there.is }}"}', "the chat template fails"),
         ("chat_template.json", '{"chat_template": "{% for"}', "the chat template fails"),
         ("chat_template.json", '{"chat_template": "User: hello"}', "no place for one image"),
+        ("chat_template.json", json.dumps({"chat_template": "{{ raise_exception('a\nb') }}"}), "template fails: a b"),
     ],
 )
 def test_a_damaged_vocabulary_is_named(tmp_path: Path, file: str, content: str, complaint: str) -> None:
     """The message says which file to fetch again."""
-    with pytest.raises(UnusableCheckpoint, match=complaint):
+    with pytest.raises(UnusableCheckpoint, match=complaint) as caught:
         vocab_of(damage(make_checkpoint(tmp_path), file, content))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_tokenizer_without_words_for_the_prompt_is_named(tmp_path: Path) -> None:
+    """A model of another kind, without a token for what is unknown."""
+    folder = make_checkpoint(tmp_path)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["model"] = {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "<none>"}
+    shift = min(token["id"] for token in tokenizer["added_tokens"] if token["content"] == "<image>")
+    tokenizer["model"]["vocab"] |= {f"word {number}": number for number in range(1, shift)} | {"<image>": shift}
+    damage(folder, "tokenizer.json", json.dumps(tokenizer))
+    with pytest.raises(UnusableCheckpoint, match=r"tokenizer\.json cannot split text: .*UNK"):
+        vocab_of(folder)
+
+
+def test_words_that_the_network_has_no_place_for_are_named(tmp_path: Path) -> None:
+    """On a GPU an id beyond the embedding ends the process."""
+    folder = make_checkpoint(tmp_path)
+    image = json.loads((folder / "config.json").read_text())["image_token_id"]
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config"] |= {"vocab_size": image + 1, "eos_token_id": 2}
+    damage(folder, "config.json", json.dumps(config))
+    damage(folder, "generation_config.json", "{}")
+    found = checkpoint.read(folder, name="tiny")
+    with pytest.raises(UnusableCheckpoint, match=rf"tokenizer\.json: '.+' is id \d+ where an id below {image + 1}"):
+        Vocab(found)
 
 
 def test_tokenizer_and_config_of_two_checkpoints_are_told_apart(tmp_path: Path) -> None:

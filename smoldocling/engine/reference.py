@@ -5,6 +5,7 @@ Knows: token ids, tiles, torch. Does not know: pages, files, what the ids mean. 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -236,4 +237,5 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 def _empty_cache(device: torch.device) -> None:
     if device.type != "cpu":
-        torch.accelerator.memory.empty_cache()
+        with contextlib.suppress(RuntimeError):  # a device that has failed says so again with the next batch
+            torch.accelerator.memory.empty_cache()
