@@ -18,6 +18,8 @@ from smoldocling.pages.regions import Region
 _EDGE = 0.085
 """Share of the page height at top and bottom in which a single line can be a page header or footer."""
 
+_FIRST_NUMBERS = frozenset({"0", "1", "I", "A"})
+
 
 def judged(found: list[Region], ink: Ink, manner: Manner, number: int) -> list[Region]:
     """The regions with their final kinds: those of DocTags, and "section-header", "list-item", "checkbox"."""
@@ -155,13 +157,11 @@ class _Judge:
         sentence = text.rstrip().endswith((".", ",", ";")) and not signs.is_numbered(text)
         if named:
             return larger or bold or (not sentence and (signs.is_numbered(text) or self._stands_out(item)))
-        return (
-            not sentence
-            and len(item.lines) <= 3
-            and (larger or (bold and size > body - 0.6))
-            and len(text) < 120
-            and item.kind == "text"
-        )
+        if sentence or item.kind != "text":
+            return False
+        if size > 1.3 * body:  # titles of papers run over lines and lines
+            return True
+        return len(item.lines) <= 3 and (larger or (bold and size > body - 0.6)) and len(text) < 120
 
     def _stands_out(self, item: Region) -> bool:
         """Whether a heading of body size is set in another way than the body: capitals, italics, another font."""
@@ -195,7 +195,7 @@ class _Judge:
             item.kind == "section-header"
             and 0 <= below < 9 * self._manner.body
             and not all(line.bold for line in item.lines)
-            and not signs.is_numbered(item.text)
+            and item.text.split()[0].rstrip(".") not in _FIRST_NUMBERS  # "13 June" is a date
             and not self._manner.is_matter(item.text)
         )
         return replace(item, kind="text") if credit else item
