@@ -306,7 +306,8 @@ class Converter:
         if not any(number <= document.page_count for number in numbers):
             document.close()
             pages = "1 page" if document.page_count == 1 else f"{document.page_count} pages"
-            raise UnusableInput(f"no such page: the document has {pages}")
+            asked = f"page {numbers[0]}" if len(numbers) == 1 else "page of those asked for"
+            raise UnusableInput(f"there is no {asked}: the document has {pages}")
         return _Job(source, document, numbers)
 
     def _settle(self, asked: _Asked, work: Callable[[_Asked], PageResult]) -> _Done:

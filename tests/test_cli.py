@@ -103,7 +103,7 @@ def test_a_page_that_is_not_there(tmp_path, report):
     other.write_bytes(pdf(*[PROSE] * 9))
     result = run("convert", report, other, "--pages", "9", "-o", tmp_path / "out", *TEXT)
     assert result.exit_code == 1
-    assert f"{report}: no such page: the document has 3 pages" in result.stderr
+    assert f"{report}: there is no page 9: the document has 3 pages" in result.stderr
     assert os.listdir(tmp_path / "out") == ["long.md"]
     result = run("convert", report, "--pages", "1,9", "-o", "-", *TEXT)
     assert result.exit_code == 1
