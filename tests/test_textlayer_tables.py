@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import pymupdf
 import pytest
 
 from doctags.tree import Cell, Element
+from smoldocling.pages.borders import rulings
 from smoldocling.pages.textlayer import Reader
 
 LOREM = (
@@ -181,3 +183,15 @@ def test_every_place_of_a_grid_is_covered_once(page: pymupdf.Page) -> None:
         for column in range(c.column, c.column + c.column_span)
     ]
     assert sorted(places) == [(row, column) for row in range(found.rows) for column in range(found.columns)]
+
+
+def test_rows_end_where_all_vertical_lines_end():
+    """TeX draws the verticals row by row, and many headings have no line below them."""
+    columns, borders = (80.0, 200.0, 300.0, 400.0), (200.0, 218.0, 248.0, 266.0)
+    down = [(x, top, x, bottom) for x in columns for top, bottom in pairwise(borders)]
+    across = [(80.0, y, 400.0, y) for y in borders if y != 218]
+    found, _ = rulings([*across, *down], (80, 200, 400, 266))
+    assert sorted(line[1] for line in found) == list(borders)
+    spanned = [line for line in down if line[0] != 200 or line[1] == 248]  # one vertical goes through: no border
+    found, _ = rulings([*across, *spanned, (200.0, 200.0, 200.0, 248.0)], (80, 200, 400, 266))
+    assert sorted(line[1] for line in found) == [200, 248, 266]

@@ -32,7 +32,22 @@ def rulings(strokes: Sequence[Rect], rect: Rect) -> tuple[list[Rect], list[Rect]
             horizontal.append((a, b, c, d))
         elif d - b > 4:
             vertical.append((a, b, c, d))
-    return horizontal, vertical
+    return horizontal + _joints(horizontal, vertical, rect), vertical
+
+
+def _joints(horizontal: Sequence[Rect], vertical: Sequence[Rect], rect: Rect) -> list[Rect]:
+    """Row borders without a line: TeX draws the vertical lines of each row by themselves, and all end at one height."""
+    ends = sorted({round(segment[3]) for segment in vertical})
+    result: list[Rect] = []
+    for y in ends:
+        across = [s for s in vertical if s[1] < y + SNAP and s[3] > y - SNAP]
+        above = {round(s[0]) for s in across if abs(s[3] - y) <= 1.5}
+        below = {round(s[0]) for s in across if abs(s[1] - y) <= 1.5}
+        places = {round(s[0]) for s in across}
+        ruled = any(abs((s[1] + s[3]) / 2 - y) < SNAP for s in horizontal)
+        if len(places) > 1 and above == below == places and not ruled:
+            result.append((rect[0], y, rect[2], y))
+    return result
 
 
 def shaded_edges(fills: Sequence[Rect], rect: Rect, axis: int) -> list[Rect]:
