@@ -19,12 +19,11 @@ import doctags
 from smoldocling import crops, selection
 from smoldocling.errors import NoCheckpoint, SmolDoclingError, UnreadablePage, UnusableInput, UnusableOption
 from smoldocling.pages import documents, sources
-from smoldocling.result import PageResult, Result, Status
+from smoldocling.result import PageResult, Result
+from smoldocling.transcriber import Transcriber, load
 
 if TYPE_CHECKING:
-    from smoldocling.engine.sequence import Engine, Generation, Request
-    from smoldocling.pages.tiles import Tiles
-    from smoldocling.vocab import Vocab
+    from smoldocling.engine.sequence import Generation, Request
 
 EngineName = Literal["auto", "transformers", "textlayer"]
 ENGINES: tuple[EngineName, ...] = ("auto", "transformers", "textlayer")
@@ -72,35 +71,6 @@ _Done = tuple[_Job | sources.Unfit, PageResult | None]
 """A page that is done with its document; or a document that cannot be opened, without a page."""
 
 
-class _Model:
-    """An engine with the two things that stand between it and pages: the tokenizer and the tiles."""
-
-    def __init__(self, engine: Engine, vocab: Vocab, splits: int, max_new_tokens: int | None) -> None:
-        self.engine = engine
-        self.vocab = vocab
-        self._splits = splits
-        self._max_new_tokens = max_new_tokens
-
-    def request(self, key: int, page: documents.SourcePage) -> Request | None:
-        """What the engine needs to know of a page; None for a page with nothing on it. Raises UnreadablePage."""
-        from smoldocling.engine.sequence import Request
-        from smoldocling.pages import tiles
-
-        tile_px = self.vocab.checkpoint.tile_px
-        pixels = page.pixels(*tiles.render_size(*page.size, splits=self._splits, tile_px=tile_px))
-        cut: Tiles = tiles.split(pixels, splits=self._splits, tile_px=tile_px)
-        if cut.pixels.min() == cut.pixels.max():
-            return None
-        ids = self.vocab.prompt_ids(cut.rows, cut.columns)
-        room = self.vocab.checkpoint.context_length - len(ids)
-        if room <= 0:
-            raise UnusableOption(
-                f"splits={self._splits}: the prompt of {len(ids)} tokens fills the model's context of "
-                f"{self.vocab.checkpoint.context_length}; take fewer splits"
-            )
-        return Request(key, cut.pixels, ids, min(room, self._max_new_tokens or room))
-
-
 class Converter:
     """Loads once, converts many. Every keyword has the name of the command-line option."""
 
@@ -144,10 +114,10 @@ class Converter:
         self._page_images = page_images
         self.without_model: str | None = None
         """Why pages are read from their text layer although a model was asked for; None where one is used."""
-        self._model: _Model | None = None
+        self._model: Transcriber | None = None
         if engine != "textlayer":
             try:
-                self._model = _load(model, splits, device, dtype, batch_size, max_new_tokens)
+                self._model = load(model, splits, device, dtype, batch_size, max_new_tokens)
             except NoCheckpoint as error:
                 if engine != "auto":
                     raise
@@ -209,7 +179,7 @@ class Converter:
         else:
             yield from self._work_with(self._model, self._pages(inputs))
 
-    def _work_with(self, model: _Model, pages: Iterator[_Asked | _Done]) -> Iterator[_Done]:
+    def _work_with(self, model: Transcriber, pages: Iterator[_Asked | _Done]) -> Iterator[_Done]:
         ready: deque[_Done] = deque()
         waiting: dict[int, _Asked] = {}
         keys = itertools.count()
@@ -253,7 +223,7 @@ class Converter:
             raise broken
 
     def _answers(
-        self, model: _Model, requests: Iterator[Request], waiting: dict[int, _Asked], ready: deque[_Done]
+        self, model: Transcriber, requests: Iterator[Request], waiting: dict[int, _Asked], ready: deque[_Done]
     ) -> Iterator[_Done]:
         """One run of the engine. Whatever it does, every page that it was given is answered."""
         reason: Exception = UnreadablePage("the engine gave no answer")
@@ -268,7 +238,7 @@ class Converter:
             yield from _drain(ready)
             asked = waiting.pop(generation.key, None)
             if asked is not None:
-                yield self._settle(asked, partial(self._understand, generation=generation, model=model))
+                yield self._settle(asked, partial(_understood, generation=generation, model=model))
         # An engine that stops while there are pages left would stop again; the next one fails in its place.
         for _ in itertools.islice(requests, 1):
             pass
@@ -349,48 +319,14 @@ class Converter:
             seconds=time.perf_counter() - started,
         )
 
-    def _understand(self, asked: _Asked, generation: Generation, model: _Model) -> PageResult:
-        """Turn what the model wrote into a page."""
-        page = asked.page
-        if generation.finish == "error":
-            raise UnreadablePage(generation.error or "the engine gave no reason")
-        raw = model.vocab.decode(generation.ids)
-        document = doctags.parse(raw)
-        elements = tuple(element for part in document.pages for element in part.elements)
-        status: Status = "truncated" if generation.finish == "length" else "ok"
-        return PageResult(
-            source=asked.job.source.name,
-            number=page.number,
-            status=status,
-            tree=doctags.Page(elements, number=page.number, size=page.size),
-            engine=model.engine.name,
-            problems=doctags.validate(raw),
-            raw=raw,
-            error=f"cut off after {len(generation.ids)} tokens" if status == "truncated" else None,
-            tokens=len(generation.ids),
-            steps=generation.steps,
-            seconds=generation.seconds,
-        )
-
 
 def convert(source: sources.Input, **options: object) -> Result:
     """Convert one document; options are those of Converter. To convert many, make one Converter and keep it."""
     return Converter(**options).convert(source)  # type: ignore[arg-type]
 
 
-def _load(
-    name: str, splits: int, device: str, dtype: str, batch_size: int | Literal["auto"], max_new_tokens: int | None
-) -> _Model:
-    from smoldocling import checkpoint
-
-    found = checkpoint.find(name)
-    # only now: torch and transformers take seconds to import, for nothing where there is no checkpoint
-    from smoldocling.engine.reference import Reference
-    from smoldocling.vocab import Vocab
-
-    vocab = Vocab(found)
-    engine = Reference(found, vocab, device=device, dtype=dtype, batch_size=batch_size)
-    return _Model(engine, vocab, splits, max_new_tokens)
+def _understood(asked: _Asked, generation: Generation, model: Transcriber) -> PageResult:
+    return model.page(asked.job.source.name, asked.page, generation)
 
 
 def _drain(ready: deque[_Done]) -> Iterator[_Done]:
