@@ -82,7 +82,10 @@ def _captioned(block: Table | Figure | Code | Formula, *parts: str) -> str:
 
 
 def _grid(grid: Grid) -> str:
-    rows = [[slot_text(slot) for slot in grid.slots if slot.row == row] for row in range(grid.rows)]
+    """Tab-separated fields; the places that a spanning cell covers are empty, so that columns stay columns."""
+    rows = [[""] * grid.columns for _ in range(grid.rows)]
+    for slot in grid.slots:
+        rows[slot.row][slot.column] = slot_text(slot)
     return "\n".join("\t".join(cells).rstrip("\t") for cells in rows)
 
 

@@ -176,7 +176,7 @@ def convert(
 @app.command()
 def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE.dt...", help="DocTags files; - for standard input.")],
-    fix: Annotated[bool, typer.Option("--fix", help="Write the repaired canonical form back.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Write the repaired canonical form back; of - to stdout.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the problems for machines.")] = False,
 ) -> None:
     """Check DocTags files: file:line:column: severity: kind: message. Exit status 1 where there are errors."""
@@ -190,12 +190,17 @@ def validate(
         if text is None:
             errors += 1
             continue
+        piped = fix and str(file) == STDOUT
+        if piped:
+            print(doctags.write(doctags.parse(text)), end="")
         for problem in doctags.validate(text):
             errors += problem.severity == "error"
             rows.append({"file": str(file), **asdict(problem)})
-            if not as_json:
-                place = f"{file}:{problem.line}:{problem.column}"
-                print(f"{place}: {problem.severity}: {problem.kind}: {problem.message}")
+            line = f"{file}:{problem.line}:{problem.column}: {problem.severity}: {problem.kind}: {problem.message}"
+            if piped:
+                _say(line)
+            elif not as_json:
+                print(line)
         if fix and str(file) != STDOUT:
             try:
                 put(file, doctags.write(doctags.parse(text)).encode("utf-8"))

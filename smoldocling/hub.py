@@ -59,7 +59,7 @@ def snapshot(repository: str, *, revision: str | None = None, local_only: bool =
     if local_only or constants.is_offline_mode():
         reason = "downloads are switched off"
     elif not _hub_answers():
-        reason = f"{constants.ENDPOINT} did not answer within {HUB_ANSWERS_WITHIN_S:.0f} seconds"
+        reason = f"{constants.ENDPOINT} cannot be reached ({HUB_ANSWERS_WITHIN_S:.0f} seconds are allowed)"
     else:
         downloaded = _download(repository, wanted)
         if isinstance(downloaded, Path):

@@ -140,7 +140,7 @@ class Converter:
             raise UnusableInput(f"{results[0].name}: {results[0].error}")
         return results[0]
 
-    def stream(self, inputs: Iterable[sources.Input]) -> Iterator[PageResult]:
+    def stream(self, inputs: Iterable[sources.Input] | sources.Input) -> Iterator[PageResult]:
         """Pages as they are done, from many documents, in bounded memory.
 
         A document that cannot be opened is a page with number 0 and status "failed".
@@ -148,7 +148,9 @@ class Converter:
         for job, page in self._work(inputs):
             yield _unopened(job) if page is None else page
 
-    def documents(self, inputs: Iterable[sources.Input], *, tick: Tick | None = None) -> Iterator[Result]:
+    def documents(
+        self, inputs: Iterable[sources.Input] | sources.Input, *, tick: Tick | None = None
+    ) -> Iterator[Result]:
         """Documents as they are done. One that cannot be opened is a Result with `error`.
 
         tick  called after every page with (pages done, pages and documents found so far)
@@ -171,7 +173,7 @@ class Converter:
                 if job.done:
                     yield job.result(open_now.pop(job))
 
-    def _work(self, inputs: Iterable[sources.Input]) -> Iterator[_Done]:
+    def _work(self, inputs: Iterable[sources.Input] | sources.Input) -> Iterator[_Done]:
         """Every page with the document it belongs to; documents that cannot be opened come without a page."""
         if self._model is None:
             for found in self._pages(inputs):
@@ -245,7 +247,7 @@ class Converter:
         for key in list(waiting):
             yield self._settle(waiting.pop(key), partial(_raise, reason))
 
-    def _pages(self, inputs: Iterable[sources.Input]) -> Iterator[_Asked | _Done]:
+    def _pages(self, inputs: Iterable[sources.Input] | sources.Input) -> Iterator[_Asked | _Done]:
         """Open documents one by one: pages to be read, and what fails before that."""
         for source in sources.expand(inputs):
             if isinstance(source, sources.Unfit):

@@ -84,7 +84,7 @@ class Bar:
         self._stream = stream
         self._bar = Progress(
             BarColumn(),
-            TextColumn("{task.completed:.0f} of {task.total:.0f} pages"),
+            TextColumn("{task.completed:.0f} of about {task.total:.0f} pages"),
             TextColumn("{task.fields[rate]}"),
             TextColumn("{task.fields[left]}"),
             console=Console(file=stream, highlight=False, markup=False, soft_wrap=True),

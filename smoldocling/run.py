@@ -101,7 +101,7 @@ class Run:
         if self.failed_pages:
             parts.append(f"{self.failed_pages} incomplete or failed")
         if self.failed_documents:
-            parts.append(f"{self.failed_documents} of {len(self.documents)} documents damaged or unreadable")
+            parts.append(f"{self.failed_documents} of {len(self.documents)} documents not converted in full")
         return ", ".join(part for part in parts if part)
 
     def as_json(self, engine: str) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def _describe(result: Result, outputs: list[Path], unwritten: str | None) -> dic
     return {
         "source": result.name,
         "status": result.status,
-        "error": result.error or unwritten,
+        "error": result.error or unwritten or (result.pages[0].error if result.status == "failed" else None),
         "warnings": list(result.warnings),
         "outputs": [str(path) for path in outputs],
         "pages": [

@@ -402,7 +402,7 @@ def test_offline_says_where_it_looked_and_what_to_do(tmp_path: Path) -> None:
 def test_a_closed_port_fails_at_once(tmp_path: Path) -> None:
     """The first run on a closed network must not sit through retries."""
     message, seconds = find_elsewhere("granite-docling", tmp_path, HF_ENDPOINT="http://127.0.0.1:9")
-    assert "http://127.0.0.1:9 did not answer within 3 seconds" in message
+    assert "http://127.0.0.1:9 cannot be reached" in message
     assert seconds < 3
 
 
@@ -411,7 +411,7 @@ def test_a_hub_that_never_answers_costs_three_seconds(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
         message, seconds = find_elsewhere("smoldocling", tmp_path, HF_ENDPOINT=endpoint)
-    assert f"{endpoint} did not answer within 3 seconds" in message
+    assert f"{endpoint} cannot be reached" in message
     assert 2.5 < seconds < 5
 
 
@@ -424,7 +424,7 @@ def test_a_name_server_that_never_answers_costs_three_seconds_too(tmp_path: Path
         first="socket.getaddrinfo = lambda *_, **__: time.sleep(20)",
         HF_ENDPOINT="http://hub.invalid",
     )
-    assert "http://hub.invalid did not answer within 3 seconds" in message
+    assert "http://hub.invalid cannot be reached" in message
     assert 2.5 < seconds < 5
     assert time.perf_counter() - started < 15
 

@@ -60,7 +60,7 @@ BAD = {
     "empty.pdf": (b"", "the file is empty"),
     "letter.pdf": (b"Dear Sir or Madam", "neither a PDF nor an image"),
     "nothing.pdf": (pdf_of_no_pages(), "the PDF has no pages"),
-    "locked.pdf": (pdf(PROSE, password="1234"), "give --password"),
+    "locked.pdf": (pdf(PROSE, password="1234"), "give its password"),
     "cut.pdf": (pdf(*[f"{PROSE} {n}" for n in range(9)])[:-400], "cut short"),
     "stump.pdf": (pdf(PROSE)[:200], "damaged PDF"),
     "broken.png": (image_bytes("PNG", image(900, 900))[:2000], "unreadable image"),

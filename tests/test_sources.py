@@ -122,7 +122,7 @@ def test_bytes_streams_and_images_are_documents():
         (pdf(PROSE)[:300], "damaged PDF"),
         (b"%PDF-1.7\n", "damaged PDF"),
         (pdf_of_no_pages(), "no pages"),
-        (pdf(PROSE, password="secret"), "give --password"),
+        (pdf(PROSE, password="secret"), "give its password"),
     ],
 )
 def test_what_cannot_be_opened_says_why(data, reason):
@@ -147,7 +147,7 @@ def test_passwords_right_wrong_and_asked_for():
     assert opened(data, password=lambda name: "secret").page_count == 1
     with pytest.raises(UnusableInput, match="wrong"):
         opened(data, password="guess")
-    with pytest.raises(UnusableInput, match="give --password"):
+    with pytest.raises(UnusableInput, match="give its password"):
         opened(data, password=lambda name: None)
 
 

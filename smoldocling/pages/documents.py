@@ -130,7 +130,9 @@ class Document:
         if callable(password):
             password = password(self.name)
         if password is None:
-            raise UnusableInput("password-protected PDF: give --password, or set SMOLDOCLING_PASSWORD")
+            raise UnusableInput(
+                "password-protected PDF: give its password (--password, SMOLDOCLING_PASSWORD, or password=)"
+            )
         fits = False
         with contextlib.suppress(Exception):  # MuPDF takes no password that is not UTF-8, and so none fits
             fits = bool(pdf.authenticate(password))
@@ -225,7 +227,9 @@ def _open_image(data: bytes) -> Image.Image:
         with _quiet():
             return Image.open(io.BytesIO(data), formats=IMAGE_FORMATS)
     except UnidentifiedImageError:
-        raise UnusableInput(f"neither a PDF nor an image: it starts with {data[:12]!r}; {TAKEN}") from None
+        raise UnusableInput(
+            f"neither a PDF nor an image: it starts with {data[:12].decode('ascii', 'replace')!r}; {TAKEN}"
+        ) from None
     except Exception as error:
         raise UnusableInput(f"unreadable image: {because(error)}") from error
 

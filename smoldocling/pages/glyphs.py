@@ -99,6 +99,8 @@ _COMBINING = dict(
     )
 )
 
+SUPERSCRIPTS = dict(zip("0123456789+-\u2212()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁽⁾ⁿ", strict=True))
+
 _ZERO_WIDTH = frozenset("\u200b\u200c\u200d\u2060\ufeff")
 
 

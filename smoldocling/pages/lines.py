@@ -169,9 +169,13 @@ def _line(spans: list[Any], upright: bool, frame: Frame, styles: dict[tuple[Any,
         if style is None:
             style = styles[key] = _style(span)
         raised = bool(span["flags"] & _SUPERSCRIPT)
+        # "10" and a raised "6" must not read as 106; a run that has no raised form as a whole stays as it is
+        high = raised and all(char["c"] in glyphs.SUPERSCRIPTS or char["c"].isspace() for char in span["chars"])
         unknown = bool(span["char_flags"] & _UNKNOWN)
         for char in span["chars"]:
             last = glyphs.from_code(char["c"], font) if unknown else glyphs.clean(char["c"], font)
+            if high:
+                last = glyphs.SUPERSCRIPTS.get(last, last)
             if last == " " or not last:
                 if last:
                     _close(words, chars, rtl, upright, frame)

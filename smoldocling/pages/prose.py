@@ -212,10 +212,11 @@ def listing(lines: Sequence[Line]) -> str:
     for index, line in enumerate(lines):
         if index and pitch and line.baseline - lines[index - 1].baseline > 1.7 * pitch:
             result.append("")
-        text = ""
-        for word in line.words:
-            place = round((word.x0 - left) / column)
-            text += " " * max(place - len(text), 1 if text else 0) + word.text
+        text = " " * round((line.words[0].x0 - left) / column) + line.words[0].text
+        for before, word in pairwise(line.words):
+            gap = (word.x0 - before.x1) / column
+            # justified listings stretch their spaces; a gap of columns is meant
+            text += " " * (1 if gap < 2.5 else round(gap)) + word.text
         result.append(text)
     return "\n".join(result)
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from PIL import Image
 
@@ -40,13 +40,17 @@ class Unfit:
 Input = str | os.PathLike[str] | bytes | bytearray | IO[bytes] | Image.Image | Source | Unfit
 
 
-def expand(inputs: Iterable[Input]) -> Iterator[Source | Unfit]:
+def expand(inputs: Iterable[Input] | Input) -> Iterator[Source | Unfit]:
     """Turn what was handed in into documents, in order: files as they are, folders and globs file by file.
 
-    A file that is reached twice is taken once. Only what `inputs` itself raises comes out of here.
+    A single input counts as a list of one; a file that is reached twice is taken once. Only what `inputs` itself
+    raises comes out of here.
     """
     seen: set[Path] = set()
-    for item in inputs:
+    # a string, bytes and a file can be iterated too, but are one document, not its letters or lines
+    one = isinstance(inputs, str | bytes | bytearray | os.PathLike | Image.Image | Source | Unfit)
+    many = cast("Iterable[Input]", [inputs] if one or hasattr(inputs, "read") else inputs)
+    for item in many:
         for source in _guarded(item):
             if isinstance(source, Source) and isinstance(source.content, Path):
                 real = source.content.resolve()
