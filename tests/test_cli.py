@@ -316,3 +316,11 @@ def test_odd_streams_cost_no_data_and_no_traceback(report, command, code):
     assert "Exception ignored" not in done.stderr
     if " out" in command:
         assert (report.parent / "out" / "report.md").exists()
+
+
+def test_fix_of_standard_input_goes_to_standard_output():
+    """As a filter; the problems go to stderr."""
+    result = run("validate", "--fix", "-", input="<doctag><text>a")
+    assert doctags.parse(result.stdout) == doctags.parse("<doctag><text>a</text></doctag>")
+    assert doctags.validate(result.stdout) == ()
+    assert "-:1:" in result.stderr

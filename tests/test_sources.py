@@ -80,6 +80,13 @@ def test_whatever_is_handed_in_nothing_raises(item, tmp_path):
     assert found[1].content == good
 
 
+def test_a_single_input_is_one_document(tmp_path):
+    """A string is not its letters: "/" would be a folder, and everything below it would be converted."""
+    good = write(tmp_path / "good.pdf", pdf(PROSE))
+    for single in (str(good), good, good.read_bytes(), io.BytesIO(good.read_bytes()), image()):
+        assert len(list(expand(single))) == 1
+
+
 def test_pipes_and_broken_links_in_a_folder_are_named(tmp_path):
     """Reading a pipe waits forever."""
     os.mkfifo(tmp_path / "pipe.pdf")

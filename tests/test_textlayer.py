@@ -393,3 +393,15 @@ def test_a_page_of_specks_is_not_blank():
         x, y = 80 + n % 30 * 4, 80 + n // 30 * 8
         page.draw_rect(pymupdf.Rect(x, y, x + 1.5, y + 2), fill=(0, 0, 0), color=None)
     assert Reader(document).read(0).kind == "scan"
+
+
+def test_powers_stay_powers():
+    """10 to the 6th must not read as 106."""
+    document = pymupdf.open()
+    page = document.new_page()
+    page.insert_htmlbox(
+        (72, 72, 500, 200), "<p>The plasma has a temperature of 10<sup>6</sup> K, near 10<sup>-4</sup> bar.</p>"
+    )
+    with pymupdf.open(stream=document.tobytes(), filetype="pdf") as copy:
+        (element,) = Reader(copy).read(0).page.elements
+    assert element.text == "The plasma has a temperature of 10⁶ K, near 10⁻⁴ bar."
