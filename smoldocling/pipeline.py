@@ -19,6 +19,7 @@ import doctags
 from smoldocling import crops, selection
 from smoldocling.errors import NoCheckpoint, SmolDoclingError, UnreadablePage, UnusableInput, UnusableOption
 from smoldocling.pages import documents, sources
+from smoldocling.pages.tiles import MAX_SPLITS
 from smoldocling.result import PageResult, Result
 from smoldocling.transcriber import Transcriber, load
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 EngineName = Literal["auto", "transformers", "textlayer"]
 ENGINES: tuple[EngineName, ...] = ("auto", "transformers", "textlayer")
 Tick = Callable[[int, int, int], None]
-MAX_SPLITS = 6  # the tokenizers name rows and columns 1 to 6
 # So many pages that failed before the model saw them are held back at most while it works on others.
 READY = 64
 # More pages at a time than any memory holds.

@@ -196,12 +196,23 @@ def test_a_flood_of_pictures_is_cut_out_once(reluctant, monkeypatch):
     assert page.problems[-1].kind == "too_many_pictures"
 
 
-def test_a_stream_left_half_way_closes_its_documents(reluctant, tmp_path):
-    """The caller may have seen enough."""
-    for engine in (reluctant, Converter(engine="textlayer")):
-        stream = engine.stream([pdf(*[PROSE] * 9)])
-        next(stream)
-        stream.close()
+@pytest.mark.parametrize("engine", ["reluctant", "textlayer"])
+def test_a_stream_left_half_way_closes_its_documents(reluctant, monkeypatch, engine):
+    """The caller may have seen enough; the files must not stay open."""
+    opened = []
+
+    class Seen(documents.Document):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            opened.append(self)
+
+    monkeypatch.setattr(documents, "Document", Seen)
+    converter = reluctant if engine == "reluctant" else Converter(engine="textlayer")
+    stream = converter.stream([pdf(*[PROSE] * 9)])
+    next(stream)
+    assert [document._pdf.is_closed for document in opened] == [False]
+    stream.close()
+    assert [document._pdf.is_closed for document in opened] == [True]
 
 
 def test_a_failed_page_leaves_a_visible_marker(reluctant):
