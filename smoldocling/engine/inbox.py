@@ -1,4 +1,4 @@
-"""Where an engine's requests come from: it takes one whenever it has room, and is never made to wait with pages in flight.
+"""Where an engine's requests come from. It takes one whenever it has room, and need not wait while pages are in flight.
 
 Knows: requests and seconds. Does not know: threads, queues, who makes requests.
 Law: a request is taken once, in the order of arrival; `take(0)` returns at once; a `take` without limit that gives None

@@ -79,8 +79,8 @@ class Engine(Protocol):
     def run(self, requests: Iterable[Request]) -> Iterator[Generation]:
         """Answer every request exactly once, in any order. A failing request is an answer, not an exception.
 
-        `requests` may be a list, or an `smoldocling.engine.inbox.Inbox`, which says how not to wait while pages are in
-        flight and when to stop early. A request is taken only when there is room for it: its tiles count from then on as
-        the engine's memory. The run may be closed at any `yield`, in the thread that iterates it.
+        `requests` may be a list, or a `smoldocling.engine.inbox.Inbox`, which says how not to wait while pages are in
+        flight and when to stop early. A request is taken only when there is room for it: from then on its tiles are the
+        engine's memory. The run may be closed at any `yield`, in the thread that iterates it.
         """
         ...
