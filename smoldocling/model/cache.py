@@ -1,0 +1,30 @@
+"""Keys and values of every sequence, in static slots.
+
+Knows: slots, positions, tensors. Does not know: whose slot it is (engine/slots).
+Law: positions before a sequence's own length are written; what stands behind is never read.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from smoldocling.model.config import Config
+
+
+class Cache:
+    """keys and values: (layers, slots, kv_heads, length, head_dim).
+
+    On a CPU, memory that no sequence has reached yet is address space only.
+    """
+
+    def __init__(self, config: Config, slots: int, length: int, dtype: torch.dtype, device: torch.device) -> None:
+        shape = (config.layers, slots, config.kv_heads, length, config.head_dim)
+        self.keys = torch.empty(shape, dtype=dtype, device=device)
+        self.values = torch.empty(shape, dtype=dtype, device=device)
+        self.slots = slots
+        self.length = length
+
+    @staticmethod
+    def slot_bytes(config: Config, length: int, dtype: torch.dtype) -> int:
+        """What one slot takes when it is full."""
+        return config.kv_numbers * length * dtype.itemsize

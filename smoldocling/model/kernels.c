@@ -1,0 +1,516 @@
+/* One step of the decoder on a CPU: a few rows of many sequences through all layers, from ids to the next ids.
+
+Knows: weights as they lie in memory (float32, bfloat16, int8 with a scale a row), slots of the cache, positions.
+Does not know: Python, torch, whose turn it is. smoldocling/model/kernels.py compiles and calls this file;
+smoldocling/model/decoder.py is its slow reference.
+
+Law: what a row becomes does not depend on the rows beside it nor on the number of threads, to the last bit. Every dot
+product runs over its vector in the same order whatever block it is in, and attention is cut into pieces of fixed length
+that are joined in order. So no expression may be reordered (no -ffast-math), and blocks differ in size only.
+
+Vectors are those of GCC and Clang: 16 floats, whatever the machine makes of them. */
+
+#include <math.h>
+#include <omp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INLINE static inline __attribute__((always_inline))
+#define LANES 16
+#define ROWS 4   /* weight rows of one block */
+#define COLUMNS 4 /* sequence rows of one block */
+#define PIECE 256 /* positions that one task of attention looks at */
+#define MAX_GROUP 8
+#define MAX_HEAD_DIM 128
+
+enum kind { FLOAT32, BFLOAT16, INT8 };
+
+typedef float lanes __attribute__((vector_size(64)));
+typedef int32_t whole __attribute__((vector_size(64)));
+typedef uint32_t bits __attribute__((vector_size(64)));
+typedef uint16_t halves __attribute__((vector_size(32)));
+typedef int8_t bytes __attribute__((vector_size(16)));
+
+struct matrix {
+  const void *data; /* (outputs, inputs) */
+  const float *scale; /* (outputs), of int8 */
+  int32_t kind;
+};
+
+struct layer {
+  const float *attention_norm, *inner_norm;
+  struct matrix qkv, out, gate_up, down;
+};
+
+struct network {
+  int32_t layers, width, inner, heads, kv_heads, head_dim, vocab, threads;
+  float eps;
+  const float *cosines, *sines; /* (positions, head_dim / 2) */
+  const float *norm;
+  struct matrix embedding, head;
+  const struct layer *layer;
+};
+
+struct cache {
+  void *keys, *values; /* (layers, slots, kv_heads, length, head_dim) */
+  int64_t slots, length;
+  int32_t kind; /* FLOAT32 or BFLOAT16 */
+};
+
+/* ---- numbers */
+
+INLINE lanes splat(float x) { return x - (lanes){}; }
+
+INLINE lanes load(const float *from) {
+  lanes x;
+  memcpy(&x, from, sizeof x);
+  return x;
+}
+
+INLINE void store(float *to, lanes x) { memcpy(to, &x, sizeof x); }
+
+INLINE lanes load_any(const int kind, const void *base, int64_t at) {
+  if (kind == FLOAT32)
+    return load((const float *)base + at);
+  if (kind == BFLOAT16) { /* the upper half of a float */
+    halves h;
+    memcpy(&h, (const uint16_t *)base + at, sizeof h);
+    return (lanes)(__builtin_convertvector(h, bits) << 16);
+  }
+  bytes b;
+  memcpy(&b, (const int8_t *)base + at, sizeof b);
+  return __builtin_convertvector(__builtin_convertvector(b, whole), lanes);
+}
+
+INLINE void store_any(const int kind, void *base, int64_t at, float x) {
+  if (kind == FLOAT32) {
+    ((float *)base)[at] = x;
+    return;
+  }
+  uint32_t u;
+  memcpy(&u, &x, sizeof u);
+  u += 0x7fff + (u >> 16 & 1); /* to nearest, ties to even */
+  ((uint16_t *)base)[at] = (uint16_t)(u >> 16);
+}
+
+INLINE float sum(lanes x) {
+  x += __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+  x += __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
+  x += __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+  x += __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+  return x[0];
+}
+
+/* e^x for x <= 88, to 2 units in the last place: x = n ln 2 + r, a polynomial of degree 6 for e^r (its Taylor series
+with |r| <= ln 2 / 2 leaves 1.2e-7), the exponent by integer addition. */
+INLINE lanes exponential(lanes x) {
+  const lanes lowest = splat(-87.0f);
+  whole low = x < lowest;
+  x = (lanes)((low & (whole)lowest) | (~low & (whole)x));
+  lanes n = x * splat(1.44269504f) + splat(12582912.0f); /* 1.5 * 2^23: rounds to the nearest whole number */
+  whole e = (whole)n;
+  n -= splat(12582912.0f);
+  lanes r = x - n * splat(0.693359375f);
+  r = r - n * splat(-2.12194440e-4f);
+  lanes p = splat(1.0f / 720.0f);
+  p = p * r + splat(1.0f / 120.0f);
+  p = p * r + splat(1.0f / 24.0f);
+  p = p * r + splat(1.0f / 6.0f);
+  p = p * r + splat(0.5f);
+  p = p * r + splat(1.0f);
+  p = p * r + splat(1.0f);
+  return (lanes)((whole)p + (e << 23));
+}
+
+/* ---- products */
+
+/* out[row][column] = weight row . x column, for ROWS weight rows and `columns` of x. */
+INLINE void dots_of(const int kind, const int columns, const void *base, const int64_t *row, const float *x, int64_t step,
+                    int inputs, float *out) {
+  lanes total[ROWS][COLUMNS] = {};
+  for (int i = 0; i < inputs; i += LANES) {
+    lanes w[ROWS];
+    for (int r = 0; r < ROWS; r++)
+      w[r] = load_any(kind, base, row[r] * inputs + i);
+    for (int c = 0; c < columns; c++) {
+      lanes y = load(x + c * step + i);
+      for (int r = 0; r < ROWS; r++)
+        total[r][c] += w[r] * y;
+    }
+  }
+  for (int r = 0; r < ROWS; r++)
+    for (int c = 0; c < columns; c++)
+      out[r * COLUMNS + c] = sum(total[r][c]);
+}
+
+#define DOTS(kind)                                                                                                         \
+  switch (columns) {                                                                                                       \
+  case 1: dots_of(kind, 1, base, row, x, step, inputs, out); break;                                                        \
+  case 2: dots_of(kind, 2, base, row, x, step, inputs, out); break;                                                        \
+  case 3: dots_of(kind, 3, base, row, x, step, inputs, out); break;                                                        \
+  default: dots_of(kind, 4, base, row, x, step, inputs, out);                                                              \
+  }
+
+static void dots(const struct matrix *w, const int64_t *row, const float *x, int64_t step, int columns, int inputs,
+                 float *out) {
+  const void *base = w->data;
+  if (w->kind == FLOAT32) {
+    DOTS(FLOAT32)
+  } else if (w->kind == BFLOAT16) {
+    DOTS(BFLOAT16)
+  } else {
+    DOTS(INT8)
+    for (int r = 0; r < ROWS; r++)
+      for (int c = 0; c < columns; c++)
+        out[r * COLUMNS + c] *= w->scale[row[r]];
+  }
+}
+
+/* Which part of `count` things is one thread's. */
+INLINE void share(int count, int thread, int threads, int *first, int *end) {
+  *first = (int)((int64_t)count * thread / threads);
+  *end = (int)((int64_t)count * (thread + 1) / threads);
+}
+
+/* ---- the parts of a layer. `rows` are those of the step; every thread does its share. */
+
+struct step {
+  const struct network *net;
+  const struct cache *cache;
+  const int32_t *slot, *position;
+  int rows, pieces; /* most pieces of any row */
+  float *x;         /* (rows, width) */
+  float *q;         /* (rows, heads, head_dim), scaled */
+  float *part;      /* (rows, heads, pieces, 2 + head_dim): largest score, sum of shares, sum of values */
+  float *act;       /* (rows, inner) */
+};
+
+/* y = x / rms(x) * weight, for all rows: cheaper than waiting for another thread to do it. */
+static void normalise(const struct step *s, const float *weight, float *y) {
+  int width = s->net->width;
+  for (int m = 0; m < s->rows; m++) {
+    const float *x = s->x + (int64_t)m * width;
+    lanes squares = {};
+    for (int i = 0; i < width; i += LANES)
+      squares += load(x + i) * load(x + i);
+    float scale = 1.0f / sqrtf(sum(squares) / (float)width + s->net->eps);
+    for (int i = 0; i < width; i += LANES)
+      store(y + (int64_t)m * width + i, load(x + i) * splat(scale) * load(weight + i));
+  }
+}
+
+INLINE int64_t place(const struct step *s, int layer, int row, int head) {
+  const struct cache *c = s->cache;
+  return (((layer * c->slots + s->slot[row]) * s->net->kv_heads + head) * c->length) * s->net->head_dim;
+}
+
+/* Queries, keys and values; positions are turned into them at once, and keys and values go to the cache. */
+static void project(const struct step *s, int number, const float *y, int thread, int threads) {
+  const struct network *net = s->net;
+  const int dim = net->head_dim, half = dim / 2, each = dim / ROWS;
+  const float scale = 1.0f / sqrtf((float)dim);
+  int first, end;
+  share((net->heads + 2 * net->kv_heads) * each, thread, threads, &first, &end);
+  for (int unit = first; unit < end; unit++) {
+    int head = unit / each, j = unit % each * 2;
+    int64_t base = (int64_t)head * dim + j, row[ROWS] = {base, base + 1, base + half, base + half + 1};
+    for (int m = 0; m < s->rows; m += COLUMNS) {
+      float out[ROWS * COLUMNS];
+      int columns = s->rows - m < COLUMNS ? s->rows - m : COLUMNS;
+      dots(&net->layer[number].qkv, row, y + (int64_t)m * net->width, net->width, columns, net->width, out);
+      for (int c = 0; c < columns; c++) {
+        float a[2] = {out[c], out[COLUMNS + c]}, b[2] = {out[2 * COLUMNS + c], out[3 * COLUMNS + c]};
+        int position = s->position[m + c];
+        if (head < net->heads + net->kv_heads) {
+          const float *cosine = net->cosines + (int64_t)position * half + j;
+          const float *sine = net->sines + (int64_t)position * half + j;
+          for (int i = 0; i < 2; i++) {
+            float turned = a[i] * cosine[i] - b[i] * sine[i];
+            b[i] = b[i] * cosine[i] + a[i] * sine[i];
+            a[i] = turned;
+          }
+        }
+        if (head < net->heads) {
+          float *q = s->q + ((int64_t)(m + c) * net->heads + head) * dim;
+          for (int i = 0; i < 2; i++) {
+            q[j + i] = a[i] * scale;
+            q[j + half + i] = b[i] * scale;
+          }
+        } else {
+          int key = head < net->heads + net->kv_heads;
+          int kv_head = head - net->heads - (key ? 0 : net->kv_heads);
+          void *to = key ? s->cache->keys : s->cache->values;
+          int64_t at = place(s, number, m + c, kv_head) + (int64_t)position * dim;
+          for (int i = 0; i < 2; i++) {
+            store_any(s->cache->kind, to, at + j + i, a[i]);
+            store_any(s->cache->kind, to, at + j + half + i, b[i]);
+          }
+        }
+      }
+    }
+  }
+}
+
+/* One piece of one row: what `group` heads that share keys and values see of it. */
+INLINE void look_at(const int kind, const int group, const int dim, const struct step *s, int row, int kv_head, int piece,
+                    const void *keys, const void *values) {
+  const int vectors = dim / LANES;
+  const float *q = s->q + ((int64_t)row * s->net->heads + kv_head * group) * dim;
+  int first = piece * PIECE, end = s->position[row] + 1;
+  int count = end - first < PIECE ? end - first : PIECE;
+  float score[MAX_GROUP][PIECE];
+  lanes query[MAX_GROUP][MAX_HEAD_DIM / LANES];
+  for (int g = 0; g < group; g++)
+    for (int v = 0; v < vectors; v++)
+      query[g][v] = load(q + g * dim + v * LANES);
+  for (int p = 0; p < count; p++) {
+    lanes total[MAX_GROUP] = {};
+    for (int v = 0; v < vectors; v++) {
+      lanes key = load_any(kind, keys, (int64_t)(first + p) * dim + v * LANES);
+      for (int g = 0; g < group; g++)
+        total[g] += query[g][v] * key;
+    }
+    for (int g = 0; g < group; g++)
+      score[g][p] = sum(total[g]);
+  }
+  int padded = (count + LANES - 1) / LANES * LANES;
+  float *part = s->part + (((int64_t)row * s->net->heads + kv_head * group) * s->pieces + piece) * (2 + dim);
+  const int64_t next = (int64_t)s->pieces * (2 + dim);
+  for (int g = 0; g < group; g++) {
+    float most = score[g][0];
+    for (int p = 1; p < count; p++)
+      most = score[g][p] > most ? score[g][p] : most;
+    for (int p = count; p < padded; p++)
+      score[g][p] = -INFINITY;
+    lanes shares = {};
+    for (int p = 0; p < padded; p += LANES) {
+      lanes share = exponential(load(score[g] + p) - splat(most));
+      store(score[g] + p, share);
+      if (p + LANES > count) /* what stands behind the last position weighs nothing */
+        for (int i = count - p; i < LANES; i++)
+          share[i] = 0.0f;
+      shares += share;
+    }
+    part[g * next] = most;
+    part[g * next + 1] = sum(shares);
+  }
+  lanes total[MAX_GROUP][MAX_HEAD_DIM / LANES] = {};
+  for (int p = 0; p < count; p++)
+    for (int v = 0; v < vectors; v++) {
+      lanes value = load_any(kind, values, (int64_t)(first + p) * dim + v * LANES);
+      for (int g = 0; g < group; g++)
+        total[g][v] += splat(score[g][p]) * value;
+    }
+  for (int g = 0; g < group; g++)
+    for (int v = 0; v < vectors; v++)
+      store(part + g * next + 2 + v * LANES, total[g][v]);
+}
+
+/* The shapes of the family get code of their own. */
+#define LOOK(kind)                                                                                                         \
+  if (dim == 64 && group == 3)                                                                                             \
+    look_at(kind, 3, 64, s, row, kv_head, piece, keys, values);                                                            \
+  else if (dim == 64 && group == 1)                                                                                        \
+    look_at(kind, 1, 64, s, row, kv_head, piece, keys, values);                                                            \
+  else                                                                                                                     \
+    look_at(kind, group, dim, s, row, kv_head, piece, keys, values);
+
+static void look(const struct step *s, int number, int row, int kv_head, int piece) {
+  const int group = s->net->heads / s->net->kv_heads, dim = s->net->head_dim;
+  int64_t at = place(s, number, row, kv_head);
+  if (s->cache->kind == FLOAT32) {
+    const void *keys = (const float *)s->cache->keys + at, *values = (const float *)s->cache->values + at;
+    LOOK(FLOAT32)
+  } else {
+    const void *keys = (const uint16_t *)s->cache->keys + at, *values = (const uint16_t *)s->cache->values + at;
+    LOOK(BFLOAT16)
+  }
+}
+
+/* Tasks are dealt out in turn. Neighbouring rows of one sequence come one after the other, over the same keys. */
+static void attend(const struct step *s, int number, int thread, int threads) {
+  int turn = 0;
+  for (int row = 0; row < s->rows;) {
+    int end = row + 1;
+    while (end < s->rows && s->slot[end] == s->slot[row])
+      end++;
+    int pieces = s->position[end - 1] / PIECE + 1;
+    for (int kv_head = 0; kv_head < s->net->kv_heads; kv_head++)
+      for (int piece = 0; piece < pieces; piece++)
+        if (turn++ % threads == thread)
+          for (int r = row; r < end; r++)
+            if (piece * PIECE <= s->position[r])
+              look(s, number, r, kv_head, piece);
+    row = end;
+  }
+}
+
+/* Pieces become one row of attention, in order. */
+static void join(const struct step *s, float *y) {
+  const int dim = s->net->head_dim, heads = s->net->heads;
+  for (int64_t at = 0; at < (int64_t)s->rows * heads; at++) {
+    int pieces = s->position[at / heads] / PIECE + 1;
+    const float *part = s->part + at * s->pieces * (2 + dim);
+    float most = part[0], shares = 0.0f;
+    for (int piece = 1; piece < pieces; piece++)
+      most = part[piece * (2 + dim)] > most ? part[piece * (2 + dim)] : most;
+    float *out = y + at * dim;
+    memset(out, 0, (size_t)dim * sizeof *out);
+    for (int piece = 0; piece < pieces; piece++) {
+      const float *p = part + piece * (2 + dim);
+      float weight = expf(p[0] - most);
+      shares += weight * p[1];
+      for (int i = 0; i < dim; i += LANES)
+        store(out + i, load(out + i) + splat(weight) * load(p + 2 + i));
+    }
+    for (int i = 0; i < dim; i += LANES)
+      store(out + i, load(out + i) / splat(shares));
+  }
+}
+
+/* x += y W^T */
+static void add(const struct step *s, const struct matrix *w, const float *y, int inputs, int thread, int threads) {
+  int width = s->net->width, first, end;
+  share(width / ROWS, thread, threads, &first, &end);
+  for (int64_t n = (int64_t)first * ROWS; n < (int64_t)end * ROWS; n += ROWS) {
+    int64_t row[ROWS] = {n, n + 1, n + 2, n + 3};
+    for (int m = 0; m < s->rows; m += COLUMNS) {
+      float out[ROWS * COLUMNS];
+      int columns = s->rows - m < COLUMNS ? s->rows - m : COLUMNS;
+      dots(w, row, y + (int64_t)m * inputs, inputs, columns, inputs, out);
+      for (int c = 0; c < columns; c++)
+        for (int r = 0; r < ROWS; r++)
+          s->x[(int64_t)(m + c) * width + n + r] += out[r * COLUMNS + c];
+    }
+  }
+}
+
+/* act = silu(y G^T) * (y U^T) */
+static void gate(const struct step *s, const struct matrix *w, const float *y, int thread, int threads) {
+  int width = s->net->width, inner = s->net->inner, first, end;
+  share(inner / LANES, thread, threads, &first, &end);
+  for (int64_t i = (int64_t)first * LANES; i < (int64_t)end * LANES; i += LANES)
+    for (int m = 0; m < s->rows; m += COLUMNS) {
+      float gates[COLUMNS][LANES], ups[COLUMNS][LANES];
+      int columns = s->rows - m < COLUMNS ? s->rows - m : COLUMNS;
+      for (int j = 0; j < LANES; j += 2) {
+        float out[ROWS * COLUMNS];
+        int64_t row[ROWS] = {i + j, i + j + 1, inner + i + j, inner + i + j + 1};
+        dots(w, row, y + (int64_t)m * width, width, columns, width, out);
+        for (int c = 0; c < columns; c++)
+          for (int r = 0; r < 2; r++) {
+            gates[c][j + r] = out[r * COLUMNS + c];
+            ups[c][j + r] = out[(2 + r) * COLUMNS + c];
+          }
+      }
+      for (int c = 0; c < columns; c++) {
+        lanes g = load(gates[c]), u = load(ups[c]);
+        store(s->act + (int64_t)(m + c) * inner + i, g / (splat(1.0f) + exponential(-g)) * u);
+      }
+    }
+}
+
+struct best {
+  float logit;
+  int32_t id;
+};
+
+/* The best id of each row among this thread's; the lowest where two are equal. */
+static void choose(const struct step *s, const float *y, struct best *best, float *logits, int thread, int threads) {
+  const struct network *net = s->net;
+  int vocab = net->vocab, units = (vocab + ROWS - 1) / ROWS, first, end;
+  share(units, thread, threads, &first, &end);
+  for (int m = 0; m < s->rows; m++)
+    best[m] = (struct best){-INFINITY, 0};
+  for (int64_t n = (int64_t)first * ROWS; n < (int64_t)end * ROWS; n += ROWS) {
+    int64_t row[ROWS];
+    for (int r = 0; r < ROWS; r++)
+      row[r] = n + r < vocab ? n + r : vocab - 1;
+    for (int m = 0; m < s->rows; m += COLUMNS) {
+      float out[ROWS * COLUMNS];
+      int columns = s->rows - m < COLUMNS ? s->rows - m : COLUMNS;
+      dots(&net->head, row, y + (int64_t)m * net->width, net->width, columns, net->width, out);
+      for (int c = 0; c < columns; c++)
+        for (int r = 0; r < ROWS && n + r < vocab; r++) {
+          float logit = out[r * COLUMNS + c];
+          if (logits)
+            logits[(int64_t)(m + c) * vocab + n + r] = logit;
+          if (logit > best[m + c].logit)
+            best[m + c] = (struct best){logit, (int32_t)(n + r)};
+        }
+    }
+  }
+}
+
+static void embed(const struct step *s, const int32_t *ids) {
+  const struct network *net = s->net;
+  for (int m = 0; m < s->rows; m++)
+    for (int i = 0; i < net->width; i += LANES) {
+      int64_t at = (int64_t)ids[m] * net->width + i;
+      lanes x = net->embedding.kind == FLOAT32 ? load_any(FLOAT32, net->embedding.data, at)
+                                               : load_any(BFLOAT16, net->embedding.data, at);
+      store(s->x + (int64_t)m * net->width + i, x);
+    }
+}
+
+/* ids, slot, position: (rows); rows of one slot stand together, in order. next: (rows), the likeliest ids.
+logits: (rows, vocab) or NULL. Returns 0, or 1 if there is no memory. */
+int smoldocling_step(const struct network *net, const struct cache *cache, int32_t rows, const int32_t *ids,
+                     const int32_t *slot, const int32_t *position, int32_t *next, float *logits) {
+  struct step s = {.net = net, .cache = cache, .slot = slot, .position = position, .rows = rows, .pieces = 1};
+  for (int m = 0; m < rows; m++)
+    s.pieces = position[m] / PIECE + 1 > s.pieces ? position[m] / PIECE + 1 : s.pieces;
+  int64_t queries = (int64_t)net->heads * net->head_dim;
+  int64_t parts = (int64_t)net->heads * s.pieces * (2 + net->head_dim);
+  int64_t widest = net->width > queries ? net->width : queries;
+  int64_t floats = rows * (net->width + queries + parts + net->inner + net->threads * widest) + LANES * (5 + net->threads);
+  float *scratch = malloc((size_t)floats * sizeof *scratch);
+  struct best *best = malloc((size_t)rows * net->threads * sizeof *best);
+  if (!scratch || !best) {
+    free(scratch);
+    free(best);
+    return 1;
+  }
+  s.x = scratch;
+  s.q = s.x + rows * net->width;
+  s.act = s.q + rows * queries;
+  s.part = s.act + (int64_t)rows * net->inner;
+  float *own = s.part + rows * parts;
+  embed(&s, ids);
+#pragma omp parallel num_threads(net->threads)
+  {
+    int thread = omp_get_thread_num(), threads = omp_get_num_threads();
+    float *y = own + (int64_t)thread * rows * widest;
+    for (int number = 0; number < net->layers; number++) {
+      const struct layer *layer = &net->layer[number];
+      normalise(&s, layer->attention_norm, y);
+      project(&s, number, y, thread, threads);
+#pragma omp barrier
+      attend(&s, number, thread, threads);
+#pragma omp barrier
+      join(&s, y);
+      add(&s, &layer->out, y, (int)queries, thread, threads);
+#pragma omp barrier
+      normalise(&s, layer->inner_norm, y);
+      gate(&s, &layer->gate_up, y, thread, threads);
+#pragma omp barrier
+      add(&s, &layer->down, s.act, net->inner, thread, threads);
+#pragma omp barrier
+    }
+    normalise(&s, net->norm, y);
+    choose(&s, y, best + (int64_t)thread * rows, logits, thread, threads);
+#pragma omp barrier
+#pragma omp single
+    for (int m = 0; m < rows; m++) {
+      struct best found = best[m];
+      for (int t = 1; t < threads; t++) /* threads hold ids in rising order */
+        if (best[(int64_t)t * rows + m].logit > found.logit)
+          found = best[(int64_t)t * rows + m];
+      next[m] = found.id;
+    }
+  }
+  free(scratch);
+  free(best);
+  return 0;
+}

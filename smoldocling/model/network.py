@@ -1,0 +1,101 @@
+"""One checkpoint's network, ready to run: tiles to features, a prompt into a slot, rows to the next ids.
+
+Joins vision, decoder, cache and kernels. Does not know: pages, tags, whose turn it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from smoldocling.model import config as shapes
+from smoldocling.model import decoder, kernels
+from smoldocling.model.cache import Cache
+from smoldocling.model.decoder import Decoder, Span
+from smoldocling.model.vision import Pixels, Vision
+from smoldocling.model.weights import Weights
+
+
+class Network:
+    """Weights on one device, in one precision.
+
+    config   the shape
+    dtype    of features, rows and cache
+    native   whether steps run in compiled kernels
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        tensors: Mapping[str, torch.Tensor],
+        tile_px: int,
+        pixels: Pixels,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        eights: bool = False,
+        compiled: bool = True,
+    ) -> None:
+        """Load. Raises UnusableCheckpoint for an architecture or weights of another kind.
+
+        config, tensors  config.json and the files' tensors under transformers' names
+        eights           large weights as int8
+        compiled         False: plain torch everywhere
+        """
+        self.config = shapes.read(config, tile_px)
+        self.device = device
+        self.dtype = dtype
+        weights = Weights(tensors, dtype)
+        self._vision = Vision(self.config, weights, pixels, device)
+        text = decoder.load(self.config, weights, device, eights=eights)
+        weights.finish()
+        self._embedding = text.embedding
+        self._decoder = Decoder(self.config, text)
+        library = kernels.library() if compiled and kernels.fits(self.config, text) else None
+        self._kernels = kernels.Kernels(library, self.config, text) if library else None
+
+    @property
+    def native(self) -> bool:
+        return self._kernels is not None
+
+    def cache(self, slots: int, length: int) -> Cache:
+        """Room for so many sequences of so many positions each."""
+        return Cache(self.config, slots, length, self.dtype, self.device)
+
+    @torch.inference_mode()
+    def encode(self, tiles: torch.Tensor) -> torch.Tensor:
+        """uint8 (tiles, T, T, 3) -> features (tiles, positions, width)."""
+        return self._vision(tiles.to(self.device))
+
+    @torch.inference_mode()
+    def rows(self, ids: Sequence[int], features: torch.Tensor) -> torch.Tensor:
+        """(rows, width): the prompt's ids, features (places, width) where they have places."""
+        numbers = torch.tensor(ids, device=self.device)
+        x = self._embedding[numbers]
+        x[numbers == self.config.image_token_id] = features.to(x.dtype)
+        return x
+
+    @torch.inference_mode()
+    def prefill(self, x: torch.Tensor, slot: int, start: int, cache: Cache) -> int:
+        """Put rows of one prompt behind `start` positions of a slot. The likeliest id after the last."""
+        x = self._decoder(x, [Span(slot, start, len(x))], cache)
+        return int(self._decoder.logits(x[-1:]).argmax())
+
+    @torch.inference_mode()
+    def step(
+        self, ids: Sequence[int], spans: Sequence[Span], cache: Cache, logits: torch.Tensor | None = None
+    ) -> list[int]:
+        """The likeliest id after each row; `logits`, float32 (rows, vocab_size), is filled if it is given.
+
+        Rows lie in the order of the spans, and a slot has one span.
+        """
+        if self._kernels:
+            return self._kernels.step(ids, spans, cache, logits)
+        x = self._decoder(self._embedding[torch.tensor(ids, device=self.device)], spans, cache)
+        found = self._decoder.logits(x)
+        if logits is not None:
+            logits.copy_(found)
+        best: list[int] = found.argmax(-1).tolist()
+        return best
