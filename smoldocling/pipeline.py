@@ -1,78 +1,50 @@
 """The library: documents in, pages and documents out.
 
 Joins pages, engine, grammar and converters; nothing below knows of the others. Law: every page that was asked for comes
-back exactly once, whatever happens to it, and no more documents are open than the engine has pages in flight.
+back exactly once, whatever happens to it, and no more documents are open than pages are on their way: a few ahead of
+the engine, those in it, and a few behind it.
 """
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
 import doctags
 from smoldocling import crops, selection
-from smoldocling.errors import NoCheckpoint, SmolDoclingError, UnreadablePage, UnusableInput, UnusableOption
+from smoldocling.desk import Desk
+from smoldocling.errors import NoCheckpoint, UnreadablePage, UnusableInput, UnusableOption
+from smoldocling.flow import Flow
+from smoldocling.intake import Asked, Found, Intake, Job, Missed, reason
 from smoldocling.pages import documents, sources
 from smoldocling.pages.tiles import MAX_SPLITS
 from smoldocling.result import PageResult, Result
 from smoldocling.transcriber import Transcriber, load
 
 if TYPE_CHECKING:
+    from smoldocling.desk import Outcome
     from smoldocling.engine.sequence import Generation, Request
 
 EngineName = Literal["auto", "transformers", "textlayer"]
 ENGINES: tuple[EngineName, ...] = ("auto", "transformers", "textlayer")
 Tick = Callable[[int, int, int], None]
-# So many pages that failed before the model saw them are held back at most while it works on others.
-READY = 64
 # More pages at a time than any memory holds.
 MAX_BATCH = 4096
 
-
-class _Job:
-    """One open document on its way through. Closes itself when its last page is done."""
-
-    def __init__(self, source: sources.Source, document: documents.Document, numbers: list[int]) -> None:
-        self.source = source
-        self.document = document
-        self.numbers = numbers
-        self._left = len(numbers)
-
-    def finish(self) -> None:
-        """One page more is done."""
-        self._left -= 1
-        if self.done:
-            self.document.close()
-
-    @property
-    def done(self) -> bool:
-        return self._left == 0
-
-    def result(self, pages: list[PageResult]) -> Result:
-        ordered = tuple(sorted(pages, key=lambda page: page.number))
-        return Result(self.source.name, self.source.place, ordered, tuple(self.document.warnings))
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A page that the engine is working on."""
-
-    job: _Job
-    page: documents.SourcePage
-
-
-_Done = tuple[_Job | sources.Unfit, PageResult | None]
-"""A page that is done with its document; or a document that cannot be opened, without a page."""
+_Done = tuple[Job, PageResult] | sources.Unfit
+"""A page that is done with its document; or a document that cannot be opened."""
 
 
 class Converter:
-    """Loads once, converts many. Every keyword has the name of the command-line option."""
+    """Loads once, converts many. Every keyword has the name of the command-line option.
+
+    It may be used in several threads at a time, and for several streams in one: they share the model.
+    """
 
     def __init__(
         self,
@@ -122,6 +94,7 @@ class Converter:
                 if engine != "auto":
                     raise
                 self.without_model = error.reason
+        self._desk: Desk[Found] = Desk(self._run)
 
     @property
     def engine(self) -> str:
@@ -143,10 +116,12 @@ class Converter:
     def stream(self, inputs: Iterable[sources.Input] | sources.Input) -> Iterator[PageResult]:
         """Pages as they are done, from many documents, in bounded memory.
 
-        A document that cannot be opened is a page with number 0 and status "failed".
+        A document that cannot be opened is a page with number 0 and status "failed". With a model, `inputs` is read in
+        a thread of its own, a few pages ahead: it may be slow. Whoever stops half way closes the stream, or lets it go.
         """
-        for job, page in self._work(inputs):
-            yield _unopened(job) if page is None else page
+        with closing(self._work(inputs)) as work:
+            for done in work:
+                yield _unopened(done) if isinstance(done, sources.Unfit) else done[1]
 
     def documents(
         self, inputs: Iterable[sources.Input] | sources.Input, *, tick: Tick | None = None
@@ -156,12 +131,14 @@ class Converter:
         tick  called after every page with (pages done, pages and documents found so far)
         """
         done = expected = found = 0
-        open_now: dict[_Job, list[PageResult]] = {}
-        for job, page in self._work(inputs):
-            if isinstance(job, sources.Unfit):
-                found += 1
-                yield Result(job.name, PurePath(job.name), error=job.error)
-            elif page is not None:
+        open_now: dict[Job, list[PageResult]] = {}
+        with closing(self._work(inputs)) as work:
+            for one in work:
+                if isinstance(one, sources.Unfit):
+                    found += 1
+                    yield Result(one.name, PurePath(one.name), error=one.error)
+                    continue
+                job, page = one
                 done += 1
                 if job not in open_now:
                     open_now[job] = []
@@ -171,137 +148,82 @@ class Converter:
                 if tick:
                     tick(done, expected, found)
                 if job.done:
-                    yield job.result(open_now.pop(job))
+                    yield _assembled(job, open_now.pop(job))
 
-    def _work(self, inputs: Iterable[sources.Input] | sources.Input) -> Iterator[_Done]:
+    def _run(self, requests: Iterable[Request]) -> Iterator[Generation]:
+        assert self._model is not None, "nobody asks where there is no model"
+        return self._model.engine.run(requests)
+
+    def _work(self, inputs: Iterable[sources.Input] | sources.Input) -> Generator[_Done]:
         """Every page with the document it belongs to; documents that cannot be opened come without a page."""
-        if self._model is None:
-            for found in self._pages(inputs):
-                yield self._settle(found, self._read) if isinstance(found, _Asked) else found
-        else:
-            yield from self._work_with(self._model, self._pages(inputs))
+        with closing(Intake(self._selection)) as intake:
+            if self._model is None:
+                for found in intake.pages(sources.expand(inputs), self._password):
+                    yield self._settled(intake, found, None)
+                return
+            flow: Flow[Found] = Flow(self._desk, partial(self._requests, self._model, inputs, intake))
+            with closing(flow.results()) as results:
+                for found, outcome in results:
+                    yield self._settled(intake, found, outcome)
 
-    def _work_with(self, model: Transcriber, pages: Iterator[_Asked | _Done]) -> Iterator[_Done]:
-        ready: deque[_Done] = deque()
-        waiting: dict[int, _Asked] = {}
-        keys = itertools.count()
-        ended = False
-        broken: Exception | None = None
-
-        def requests() -> Iterator[Request]:
-            nonlocal ended, broken
-            # Stopping now and then lets out what failed while the engine has nothing to say.
-            while len(ready) < READY:
+    def _requests(
+        self, model: Transcriber, inputs: Iterable[sources.Input] | sources.Input, intake: Intake, flow: Flow[Found]
+    ) -> Generator[tuple[Found, Request | None]]:
+        """What there is to do, in a thread ahead of the engine: open, render, tile."""
+        password = self._password
+        if callable(password):
+            password = partial(_asked_of_the_caller, flow, password)
+        for found in intake.pages(flow.theirs(sources.expand(inputs)), password):
+            request = None
+            if isinstance(found, Asked):
                 try:
-                    found = next(pages, None)
-                except Exception as error:  # the caller's own iterator: what was taken in already is delivered first
-                    broken = error
-                    found = None
-                if found is None:
-                    ended = True
-                    return
-                if not isinstance(found, _Asked):
-                    ready.append(found)
-                    continue
-                try:
-                    request = model.request(next(keys), found.page)
+                    request = model.request(next(self._desk.keys), found.page)
                 except Exception as error:
-                    ready.append(self._settle(found, partial(_raise, error)))
-                    continue
-                if request is None:
-                    ready.append(self._settle(found, self._blank))
-                    continue
-                waiting[request.key] = found
-                yield request
+                    found = replace(found, error=error.with_traceback(None))  # noqa: PLW2901 - the same page
+            yield found, request
 
+    def _settled(self, intake: Intake, found: Found, outcome: Outcome) -> _Done:
+        """Finish one page, in the caller's thread."""
+        if isinstance(found, sources.Unfit):
+            return found
+        if isinstance(found, Missed):
+            page = _missing(found.job.source.name, found.number, found.error, self.engine)
+        else:
+            page = self._page(found, outcome)
+        intake.finish(found.job)
+        return found.job, page
+
+    def _page(self, asked: Asked, outcome: Outcome) -> PageResult:
+        """One page's result with its pictures. A mistake of ours costs that page, and says whose it was."""
         try:
-            while not ended:
-                yield from self._answers(model, requests(), waiting, ready)
-                yield from _drain(ready)
-        finally:
-            for asked in waiting.values():
-                asked.job.document.close()
-        if broken is not None:
-            raise broken
-
-    def _answers(
-        self, model: Transcriber, requests: Iterator[Request], waiting: dict[int, _Asked], ready: deque[_Done]
-    ) -> Iterator[_Done]:
-        """One run of the engine. Whatever it does, every page that it was given is answered."""
-        reason: Exception = UnreadablePage("the engine gave no answer")
-        answers = model.engine.run(requests)
-        while True:
-            try:
-                generation = next(answers, None)
-            except Exception as error:
-                reason, generation = error, None
-            if generation is None:
-                break
-            yield from _drain(ready)
-            asked = waiting.pop(generation.key, None)
-            if asked is not None:
-                yield self._settle(asked, partial(_understood, generation=generation, model=model))
-        # An engine that stops while there are pages left would stop again; the next one fails in its place.
-        for _ in itertools.islice(requests, 1):
-            pass
-        for key in list(waiting):
-            yield self._settle(waiting.pop(key), partial(_raise, reason))
-
-    def _pages(self, inputs: Iterable[sources.Input] | sources.Input) -> Iterator[_Asked | _Done]:
-        """Open documents one by one: pages to be read, and what fails before that."""
-        for source in sources.expand(inputs):
-            if isinstance(source, sources.Unfit):
-                yield source, None
-                continue
-            try:
-                job = self._open(source)
-            except Exception as error:
-                yield sources.Unfit(source.name, _reason(error)), None
-                continue
-            try:
-                for number in job.numbers:
-                    yield self._page(job, number)
-            except GeneratorExit:  # the caller wants no more
-                job.document.close()
-                raise
-
-    def _page(self, job: _Job, number: int) -> _Asked | _Done:
-        try:
-            return _Asked(job, job.document.page(number))
-        except Exception as error:
-            job.finish()
-            return job, _missing(job.source.name, number, _reason(error), self.engine)
-
-    def _open(self, source: sources.Source) -> _Job:
-        document = documents.Document(source, self._password)
-        numbers = self._selection.numbers(document.page_count)
-        if not any(number <= document.page_count for number in numbers):
-            document.close()
-            pages = "1 page" if document.page_count == 1 else f"{document.page_count} pages"
-            asked = f"page {numbers[0]}" if len(numbers) == 1 else "page of those asked for"
-            raise UnusableInput(f"there is no {asked}: the document has {pages}")
-        return _Job(source, document, numbers)
-
-    def _settle(self, asked: _Asked, work: Callable[[_Asked], PageResult]) -> _Done:
-        """Do one page's work and count the page as done. A mistake of ours costs that page, and says whose it was."""
-        try:
-            page = work(asked)
+            page = self._understood(asked, outcome)
             if self._pictures:
                 pictures, problems = crops.cut(page.tree, asked.page)
                 page = replace(page, pictures=pictures, problems=page.problems + problems)
         except Exception as error:
-            page = _missing(asked.job.source.name, asked.page.number, _reason(error), self.engine)
+            page = _missing(asked.job.source.name, asked.page.number, reason(error), self.engine)
             page = replace(page, tree=replace(page.tree, size=asked.page.size))
         if self._page_images:
             page = replace(page, image=crops.whole(asked.page))
-        asked.job.finish()
-        return asked.job, page
+        return page
 
-    def _blank(self, asked: _Asked) -> PageResult:
+    def _understood(self, asked: Asked, outcome: Outcome) -> PageResult:
+        """What came of a page."""
+        if asked.error is not None:
+            raise asked.error
+        if isinstance(outcome, Exception):
+            raise outcome
+        if self._model is None:
+            return self._read(asked)
+        if outcome is None:
+            return self._blank(asked)
+        return self._model.page(asked.job.source.name, asked.page, outcome)
+
+    def _blank(self, asked: Asked) -> PageResult:
         tree = doctags.Page(number=asked.page.number, size=asked.page.size)
         return PageResult(asked.job.source.name, asked.page.number, "blank", tree, engine=self.engine)
 
-    def _read(self, asked: _Asked) -> PageResult:
+    def _read(self, asked: Asked) -> PageResult:
         """Answer a page from its own text layer."""
         started = time.perf_counter()
         page = asked.page
@@ -327,33 +249,19 @@ def convert(source: sources.Input, **options: object) -> Result:
     return Converter(**options).convert(source)  # type: ignore[arg-type]
 
 
-def _understood(asked: _Asked, generation: Generation, model: Transcriber) -> PageResult:
-    return model.page(asked.job.source.name, asked.page, generation)
+def _asked_of_the_caller(flow: Flow[Found], password: Callable[[str], str | None], name: str) -> str | None:
+    return flow.ask(partial(password, name))
 
 
-def _drain(ready: deque[_Done]) -> Iterator[_Done]:
-    while ready:
-        yield ready.popleft()
+def _assembled(job: Job, pages: list[PageResult]) -> Result:
+    ordered = tuple(sorted(pages, key=lambda page: page.number))
+    return Result(job.source.name, job.source.place, ordered, tuple(job.document.warnings))
 
 
-def _unopened(job: _Job | sources.Unfit) -> PageResult:
-    assert isinstance(job, sources.Unfit), "only a document that cannot be opened has no page"
-    return PageResult(job.name, 0, "failed", doctags.Page(number=0), engine="none", error=job.error)
+def _unopened(found: sources.Unfit) -> PageResult:
+    return PageResult(found.name, 0, "failed", doctags.Page(number=0), engine="none", error=found.error)
 
 
 def _missing(name: str, number: int, error: str, engine: str) -> PageResult:
     marker = doctags.Element("text", text=f"[page {number} is missing: {error}]")
     return PageResult(name, number, "failed", doctags.Page((marker,), number=number), engine=engine, error=error)
-
-
-def _reason(error: Exception) -> str:
-    """One line; where it was our mistake, that is said."""
-    if isinstance(error, SmolDoclingError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return "not enough memory"
-    return " ".join(f"a mistake in smoldocling, please report it: {type(error).__name__}: {error}".split())
-
-
-def _raise(error: Exception, _: _Asked) -> PageResult:
-    raise error

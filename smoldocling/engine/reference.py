@@ -6,7 +6,6 @@ Knows: token ids, tiles, torch. Does not know: pages, files, what the ids mean. 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
@@ -16,6 +15,7 @@ import numpy.typing as npt
 import torch
 
 from smoldocling.checkpoint import Checkpoint
+from smoldocling.engine.inbox import Inbox
 from smoldocling.engine.sequence import CLOSER_TAIL, Ends, Finish, Generation, Request
 from smoldocling.errors import UnusableCheckpoint, UnusableOption
 
@@ -24,6 +24,8 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 # Pages that are written together where nobody says otherwise. A page of 21 tiles takes about 0.7 GB while its tiles are
 # encoded in float32, and what does not fit is halved.
 AUTO_BATCH = {"cpu": 4, "cuda": 16}
+# A batch waits so long for each page more: many times what it takes to draw one, and little beside writing one down.
+FILL_SECONDS = 1.0
 
 
 class Reference:
@@ -60,16 +62,21 @@ class Reference:
 
     def run(self, requests: Iterable[Request]) -> Iterator[Generation]:
         """Answer in order of arrival. Requests are taken a batch at a time, when the batch before has been answered."""
-        waiting = iter(requests)
-        while batch := list(itertools.islice(waiting, self.batch_size)):
-            yield from self._answer(batch)
+        inbox = Inbox.of(requests)
+        with contextlib.suppress(_Abandoned):
+            while (first := inbox.take()) is not None:
+                batch = [first]
+                while len(batch) < self.batch_size and (request := inbox.take(FILL_SECONDS)) is not None:
+                    batch.append(request)
+                yield from self._answer(batch, inbox)
 
-    def _answer(self, batch: Sequence[Request]) -> Iterator[Generation]:
+    def _answer(self, batch: Sequence[Request], inbox: Inbox) -> Iterator[Generation]:
         started = time.perf_counter()
         answers: list[Generation] = []
         failure, full = "", False
         try:
-            answers = self._write(batch, started)
+            with self._watching(inbox):
+                answers = self._write(batch, started)
         except Exception as error:  # the page's fault, the library's or the device's: never the other pages'
             failure = f"{type(error).__name__}: {' '.join(str(error).split())}"
             full = _is_out_of_memory(error)
@@ -85,7 +92,23 @@ class Reference:
             _empty_cache(self.device)
             size = self.batch_size = (len(batch) + 1) // 2
         for start in range(0, len(batch), size):
-            yield from self._answer(batch[start : start + size])
+            yield from self._answer(batch[start : start + size], inbox)
+
+    @contextlib.contextmanager
+    def _watching(self, inbox: Inbox) -> Iterator[None]:
+        """Look before every layer whether anybody still wants the answers: a batch may take minutes."""
+
+        def look(*_: object) -> None:
+            if inbox.abandoned:
+                raise _Abandoned
+
+        stacks = [part for part in self._model.modules() if isinstance(part, torch.nn.ModuleList)]
+        hooks = [layer.register_forward_pre_hook(look) for stack in stacks for layer in stack]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     def _write(self, batch: Sequence[Request], started: float) -> list[Generation]:
         """The answers to one batch, all or none."""
@@ -167,6 +190,10 @@ class Reference:
             if self._ends.closes(written[-CLOSER_TAIL:]):
                 return tuple(written), "stop", len(written)
         return tuple(row), "length", len(row)
+
+
+class _Abandoned(BaseException):
+    """Nobody wants the answers any more. No error of a page, so it is none of those that are caught as such."""
 
 
 def choose_device(name: str) -> torch.device:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import stat
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from smoldocling.errors import UnreadablePage, UnusableInput
 from smoldocling.pages import colour, raster
+from smoldocling.pages.mupdf import ALONE
 from smoldocling.pages.sources import TAKEN, Source, because
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ MAX_PIXELS = 178_956_970
 # Outside of this, the resolution in an image file is a left-over default, not a measurement.
 MIN_DPI, MAX_DPI = 50.0, 2400.0
 POINTS_PER_INCH = 72.0
+
+# Which warnings are shown is a setting of the process: two threads that put it back would put back each other's.
+_QUIET = threading.RLock()
 
 Password = str | Callable[[str], str | None] | None
 
@@ -60,7 +65,7 @@ class SourcePage:
 
 
 class Document:
-    """An open document. Close it, or use it in a `with`."""
+    """An open document. Close it, or use it in a `with`. Its pages may be used in other threads than its own."""
 
     def __init__(self, source: Source, password: Password = None) -> None:
         """Raise UnusableInput where the content is no readable PDF or image."""
@@ -74,8 +79,7 @@ class Document:
             return
         data = read(source.content)
         if b"%PDF" in data[:PDF_MARK_WITHIN] and not data.startswith(IMAGE_MARKS):
-            self._pdf = self._open_pdf(data, password)
-            self.page_count = len(self._pdf)
+            self._pdf, self.page_count = self._open_pdf(data, password)
         else:
             self._image = _open_image(data)
             self.page_count = self._frames(self._image) if self._image.format == "TIFF" else 1
@@ -88,8 +92,9 @@ class Document:
 
     def close(self) -> None:
         """Give back the file's memory."""
-        if self._pdf is not None and not self._pdf.is_closed:
-            self._pdf.close()
+        with ALONE:
+            if self._pdf is not None and not self._pdf.is_closed:
+                self._pdf.close()
         self._reader = None
 
     def page(self, number: int) -> SourcePage:
@@ -102,42 +107,31 @@ class Document:
         assert self._image is not None, "a document is a PDF or an image"
         return self._image_page(number)
 
-    def _open_pdf(self, data: bytes, password: Password) -> pymupdf.Document:
+    def _open_pdf(self, data: bytes, password: Password) -> tuple[pymupdf.Document, int]:
         import pymupdf
 
-        pymupdf.TOOLS.mupdf_display_errors(False)
-        pymupdf.TOOLS.mupdf_display_warnings(False)
-        try:
-            pdf = pymupdf.open(stream=data, filetype="pdf")
-            locked = bool(pdf.needs_pass)
-        except Exception as error:
-            raise UnusableInput(f"damaged PDF: {because(error)}") from error
+        with ALONE:
+            pymupdf.TOOLS.mupdf_display_errors(False)
+            pymupdf.TOOLS.mupdf_display_warnings(False)
+            try:
+                pdf = pymupdf.open(stream=data, filetype="pdf")
+                locked = bool(pdf.needs_pass)
+            except Exception as error:
+                raise UnusableInput(f"damaged PDF: {because(error)}") from error
         if locked:
-            self._unlock(pdf, password)
-        try:
-            count = len(pdf)
-        except Exception as error:
-            raise UnusableInput(f"damaged PDF: {because(error)}") from error
-        damaged = pdf.is_repaired and b"%%EOF" not in data[-PDF_MARK_WITHIN:]
+            _unlock(pdf, password(self.name) if callable(password) else password)
+        with ALONE:
+            try:
+                count = len(pdf)
+            except Exception as error:
+                raise UnusableInput(f"damaged PDF: {because(error)}") from error
+            damaged = pdf.is_repaired and b"%%EOF" not in data[-PDF_MARK_WITHIN:]
         if count == 0:
             raise UnusableInput("damaged PDF: it is cut short" if damaged else "the PDF has no pages")
         if damaged:
             pages = "1 page" if count == 1 else f"{count} pages"
             self.warnings.append(f"damaged PDF: it is cut short; {pages} could be recovered, others may be missing")
-        return pdf
-
-    def _unlock(self, pdf: pymupdf.Document, password: Password) -> None:
-        if callable(password):
-            password = password(self.name)
-        if password is None:
-            raise UnusableInput(
-                "password-protected PDF: give its password (--password, SMOLDOCLING_PASSWORD, or password=)"
-            )
-        fits = False
-        with contextlib.suppress(Exception):  # MuPDF takes no password that is not UTF-8, and so none fits
-            fits = bool(pdf.authenticate(password))
-        if not fits:
-            raise UnusableInput("password-protected PDF: the password is wrong")
+        return pdf, count
 
     def _frames(self, image: Image.Image) -> int:
         """How many frames can be counted; a file that breaks off in the middle keeps those before."""
@@ -157,10 +151,10 @@ class Document:
         return count
 
     def _pdf_page(self, number: int) -> SourcePage:
-        assert self._pdf is not None, "a PDF page comes from a PDF"
         try:
-            page = self._pdf[number - 1]
-            size = (float(page.rect.width), float(page.rect.height))
+            with ALONE:
+                rect = self._numbered(number).rect
+            size = (float(rect.width), float(rect.height))
         except Exception as error:
             # MuPDF counts from 0 in its own message
             reason = "the file does not hold it" if "not in document" in str(error) else because(error)
@@ -170,10 +164,24 @@ class Document:
         return SourcePage(
             number=number,
             size=size,
-            pixels=lambda width, height: raster.render(page, width, height),
-            crop=lambda box, dpi: raster.render_clip(page, box, dpi),
+            pixels=lambda width, height: self._drawn(number, lambda page: raster.render(page, width, height)),
+            crop=lambda box, dpi: self._drawn(number, lambda page: raster.render_clip(page, box, dpi)),
             reading=lambda: self._read_text_layer(number),
         )
+
+    def _numbered(self, number: int) -> pymupdf.Page:
+        assert self._pdf is not None, "a PDF page comes from a PDF"
+        return self._pdf[number - 1]
+
+    def _drawn(self, number: int, draw: Callable[[pymupdf.Page], npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
+        """What `draw` makes of a page, which is let go before it is another's turn."""
+        with ALONE:
+            try:
+                return draw(self._numbered(number))
+            except UnreadablePage:
+                raise
+            except Exception as error:
+                raise UnreadablePage(f"damaged page: {because(error)}") from error
 
     def _read_text_layer(self, number: int) -> Reading:
         from smoldocling.pages.textlayer import Reader
@@ -192,6 +200,18 @@ class Document:
             crop=lambda box, _: raster.cut(image, box),
             reading=None,
         )
+
+
+def _unlock(pdf: pymupdf.Document, password: str | None) -> None:
+    if password is None:
+        raise UnusableInput(
+            "password-protected PDF: give its password (--password, SMOLDOCLING_PASSWORD, or password=)"
+        )
+    fits = False
+    with ALONE, contextlib.suppress(Exception):  # MuPDF takes no password that is not UTF-8, and so none fits
+        fits = bool(pdf.authenticate(password))
+    if not fits:
+        raise UnusableInput("password-protected PDF: the password is wrong")
 
 
 def read(content: Path | bytes | Image.Image) -> bytes:
@@ -269,6 +289,6 @@ def _resolution(dpi: Any) -> tuple[float, float]:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Pillow warns on stderr of large pictures and odd metadata; what matters is reported by us."""
-    with warnings.catch_warnings():
+    with _QUIET, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

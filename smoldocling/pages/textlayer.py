@@ -6,7 +6,7 @@ Knows: how the parts of this folder make a page. Does not know: images of pages,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pymupdf
 
@@ -16,6 +16,11 @@ from smoldocling.pages import assembly, layout, manner, raster
 from smoldocling.pages import ink as inks
 from smoldocling.pages.frame import Rect
 from smoldocling.pages.ink import Ink
+from smoldocling.pages.mupdf import ALONE
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 ReadingKind = Literal["text", "blank", "scan", "garbage"]
 
@@ -76,12 +81,14 @@ class Reader:
         return [PlacedWord(word.text, ink.displayed(word.rect)) for line in ink.lines for word in line.words]
 
     def _ink(self, index: int) -> Ink:
-        if self._last is None or self._last[0] != index:
+        last = self._last  # another thread may read another page
+        if last is None or last[0] != index:
             try:
-                self._last = (index, inks.read(self._document[index]))
+                with ALONE:
+                    last = self._last = (index, inks.read(self._document[index]))
             except Exception as error:
                 raise UnreadablePage(f"page {index + 1}: damaged page: {_because(error)}") from error
-        return self._last[1]
+        return last[1]
 
     def _reading(self, index: int, ink: Ink) -> Reading:
         number = index + 1
@@ -107,17 +114,22 @@ class Reader:
                 "garbage",
                 f"{share}% of the characters in the text layer have no known meaning; the page needs a model",
             )
-        if self._manner is None:
-            self._manner = manner.study(self._document)
-        groups = layout.groups(self._document[index], ink.quarters)
+        with ALONE:
+            if self._manner is None:
+                self._manner = manner.study(self._document)
+            groups = layout.groups(self._document[index], ink.quarters)
         return Reading(assembly.assemble(ink, groups, self._manner, number), "text")
 
     def _is_white(self, index: int) -> bool:
         """Whether nothing is to be seen at all: what is too small or odd for the lists of marks still has pixels."""
-        page = self._document[index]
-        scale = _GLANCE_PX / max(page.rect.width, page.rect.height)
-        pixels = raster.render(page, max(1, int(page.rect.width * scale)), max(1, int(page.rect.height * scale)))
+        with ALONE:
+            pixels = _glance(self._document[index])
         return bool(pixels.min() == pixels.max())
+
+
+def _glance(page: pymupdf.Page) -> npt.NDArray[np.uint8]:
+    scale = _GLANCE_PX / max(page.rect.width, page.rect.height)
+    return raster.render(page, max(1, int(page.rect.width * scale)), max(1, int(page.rect.height * scale)))
 
 
 def _because(error: Exception) -> str:

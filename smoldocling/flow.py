@@ -1,0 +1,149 @@
+"""One stream through the engine: a thread makes requests ahead of it, the caller takes what is done.
+
+Knows: threads and their end. Does not know: pages, documents, tensors.
+Laws: everything that is made comes out exactly once, in the caller's thread, and then what making raised. However the
+caller leaves, both threads have ended when it has left; only one that waits in the caller's own iterator ends after it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import math
+import threading
+import time
+import weakref
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from smoldocling.desk import HEARING_SECONDS, Desk, Lane
+
+if TYPE_CHECKING:
+    from smoldocling.desk import Outcome
+    from smoldocling.engine.sequence import Request
+
+S = TypeVar("S")
+T = TypeVar("T")
+# A thread inside torch when Python shuts down aborts the process; more patience than this nobody has.
+EXIT_SECONDS = 10.0
+
+
+class Flow(Generic[T]):
+    """One stream. Iterate `results`, once."""
+
+    def __init__(self, desk: Desk[Any], make: Callable[[Flow[T]], Generator[tuple[T, Request | None]]]) -> None:
+        """`make` gives what is to come out, with a request where the engine is to be asked. It has its own thread."""
+        self._desk = desk
+        self._make = make
+        self._lane: Lane[T | _Question[Any]] = Lane(desk)
+        self._thread = threading.Thread(target=self._work, name="smoldocling-pages", daemon=True)
+        self._broken: BaseException | None = None
+        self._question: _Question[Any] | None = None
+        self._outside = False
+
+    def results(self) -> Generator[tuple[T, Outcome]]:
+        """What was made, as it is done. Raises what `make` raised, or what ended the engine's thread."""
+        _flowing.add(self)
+        try:
+            self._desk.enter(self._lane)
+            self._thread.start()
+            while (result := self._lane.fetch()) is not None:
+                thing, outcome = result
+                if isinstance(thing, _Question):
+                    thing.answer()
+                else:
+                    yield thing, outcome
+                del thing, outcome, result  # what is done with must not stay for as long as the next one takes
+            if self._broken is not None:
+                raise self._broken
+        finally:
+            self.leave()
+
+    def leave(self, seconds: float = math.inf) -> None:
+        """Stop everything and wait for the threads, at most so long."""
+        limit = time.monotonic() + seconds
+        self._desk.leave(self._lane)
+        with self._desk.changed:
+            if self._question is not None:
+                self._question.cancel()
+            while self._lasts() and time.monotonic() < limit:
+                self._desk.changed.wait(HEARING_SECONDS)
+        if self._lane.ended and not self._is_itself():
+            self._thread.join()
+        self._desk.rest(limit - time.monotonic())
+
+    def theirs(self, things: Iterable[S]) -> Iterator[S]:
+        """For `make`: things from the caller's own iterator. Nobody waits for this thread while it waits for them."""
+        theirs = iter(things)
+        while True:
+            self._go(outside=True)
+            try:
+                thing = next(theirs)
+            except StopIteration:
+                return
+            finally:
+                self._go(outside=False)
+            if self._lane.left:
+                return
+            yield thing
+
+    def ask(self, question: Callable[[], S]) -> S:
+        """For `make`: have a function called in the caller's thread, which has the terminal and hears Ctrl-C.
+
+        Raises what the function raises, and CancelledError if the caller leaves.
+        """
+        asked = _Question(question)
+        self._question = asked
+        if not self._lane.put(asked, None):
+            asked.cancel()
+        return asked.result()
+
+    def _work(self) -> None:
+        """The thread that makes."""
+        try:
+            with contextlib.closing(self._make(self)) as made:
+                while self._lane.room() and (one := next(made, None)) is not None:
+                    self._lane.put(*one)
+                    del one
+        except BaseException as error:
+            self._broken = error
+        self._lane.end()
+
+    def _go(self, *, outside: bool) -> None:
+        with self._desk.changed:
+            self._outside = outside
+            self._desk.changed.notify_all()
+
+    def _lasts(self) -> bool:
+        """Whether the thread that makes has to be waited for."""
+        return self._thread.is_alive() and not self._lane.ended and not self._outside and not self._is_itself()
+
+    def _is_itself(self) -> bool:
+        """Whether this is the thread that makes: the garbage collector closes a stream in whatever thread it runs."""
+        return threading.current_thread() is self._thread
+
+
+class _Question(Future[S]):
+    """A function to be called by another thread."""
+
+    def __init__(self, question: Callable[[], S]) -> None:
+        super().__init__()
+        self._ask = question
+
+    def answer(self) -> None:
+        try:
+            self.set_result(self._ask())
+        except Exception as error:
+            self.set_exception(error)
+
+
+_flowing: weakref.WeakSet[Flow[Any]] = weakref.WeakSet()
+
+
+@atexit.register
+def _leave_all() -> None:
+    """A stream that nobody closed: somebody holds it half way, and the program is at its end."""
+    limit = time.monotonic() + EXIT_SECONDS
+    for flow in list(_flowing):
+        flow.leave(max(0.0, limit - time.monotonic()))
