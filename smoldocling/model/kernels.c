@@ -15,14 +15,25 @@ Vectors are those of GCC and Clang: 16 floats, whatever the machine makes of the
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 #define INLINE static inline __attribute__((always_inline))
 #define LANES 16
 #define ROWS 4   /* weight rows of one block */
 #define COLUMNS 4 /* sequence rows of one block */
 #define PIECE 256 /* positions that one task of attention looks at */
+#define AHEAD 16384 /* bytes: so far before its use memory is asked for, which halves the time of a step */
 #define MAX_GROUP 8
 #define MAX_HEAD_DIM 128
+
+#ifdef __AVX512F__
+/* In a register: GCC would load it again for every product. */
+#define KEEP(x) __asm__("" : "+v"(x))
+#else
+#define KEEP(x)
+#endif
 
 enum kind { FLOAT32, BFLOAT16, INT8 };
 
@@ -76,11 +87,24 @@ INLINE lanes load_any(const int kind, const void *base, int64_t at) {
   if (kind == BFLOAT16) { /* the upper half of a float */
     halves h;
     memcpy(&h, (const uint16_t *)base + at, sizeof h);
+#ifdef __AVX512F__ /* GCC 12 widens in two halves */
+    return (lanes)_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)h), 16);
+#else
     return (lanes)(__builtin_convertvector(h, bits) << 16);
+#endif
   }
   bytes b;
   memcpy(&b, (const int8_t *)base + at, sizeof b);
+#ifdef __AVX512F__
+  return (lanes)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32((__m128i)b));
+#else
   return __builtin_convertvector(__builtin_convertvector(b, whole), lanes);
+#endif
+}
+
+/* Asks for a line of memory before its turn. An address that is nobody's does no harm. */
+INLINE void fetch(const int kind, const void *base, int64_t at) {
+  __builtin_prefetch((const char *)base + at * (kind == FLOAT32 ? 4 : kind == BFLOAT16 ? 2 : 1));
 }
 
 INLINE void store_any(const int kind, void *base, int64_t at, float x) {
@@ -100,6 +124,19 @@ INLINE float sum(lanes x) {
   x += __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
   x += __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
   return x[0];
+}
+
+/* The sums of four vectors, each in the same order of additions. */
+INLINE void sums(lanes a, lanes b, lanes c, lanes d, float *to) {
+  a = __builtin_shufflevector(a, b, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30) +
+      __builtin_shufflevector(a, b, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
+  c = __builtin_shufflevector(c, d, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30) +
+      __builtin_shufflevector(c, d, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
+  a = __builtin_shufflevector(a, c, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29) +
+      __builtin_shufflevector(a, c, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+  a += __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+  a += __builtin_shufflevector(a, a, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
+  memcpy(to, &a, 4 * sizeof *to);
 }
 
 /* e^x for x <= 88, to 2 units in the last place: x = n ln 2 + r, a polynomial of degree 6 for e^r (its Taylor series
@@ -125,23 +162,25 @@ INLINE lanes exponential(lanes x) {
 
 /* ---- products */
 
-/* out[row][column] = weight row . x column, for ROWS weight rows and `columns` of x. */
+/* out[column][row] = weight row . x column, for ROWS weight rows and `columns` of x. */
 INLINE void dots_of(const int kind, const int columns, const void *base, const int64_t *row, const float *x, int64_t step,
                     int inputs, float *out) {
   lanes total[ROWS][COLUMNS] = {};
   for (int i = 0; i < inputs; i += LANES) {
     lanes w[ROWS];
-    for (int r = 0; r < ROWS; r++)
+    for (int r = 0; r < ROWS; r++) {
       w[r] = load_any(kind, base, row[r] * inputs + i);
+      fetch(kind, (const char *)base + AHEAD, row[r] * inputs + i);
+    }
     for (int c = 0; c < columns; c++) {
       lanes y = load(x + c * step + i);
+      KEEP(y);
       for (int r = 0; r < ROWS; r++)
         total[r][c] += w[r] * y;
     }
   }
-  for (int r = 0; r < ROWS; r++)
-    for (int c = 0; c < columns; c++)
-      out[r * COLUMNS + c] = sum(total[r][c]);
+  for (int c = 0; c < columns; c++)
+    sums(total[0][c], total[1][c], total[2][c], total[3][c], out + c * ROWS);
 }
 
 #define DOTS(kind)                                                                                                         \
@@ -163,7 +202,7 @@ static void dots(const struct matrix *w, const int64_t *row, const float *x, int
     DOTS(INT8)
     for (int r = 0; r < ROWS; r++)
       for (int c = 0; c < columns; c++)
-        out[r * COLUMNS + c] *= w->scale[row[r]];
+        out[c * ROWS + r] *= w->scale[row[r]];
   }
 }
 
@@ -220,7 +259,7 @@ static void project(const struct step *s, int number, const float *y, int thread
       int columns = s->rows - m < COLUMNS ? s->rows - m : COLUMNS;
       dots(&net->layer[number].qkv, row, y + (int64_t)m * net->width, net->width, columns, net->width, out);
       for (int c = 0; c < columns; c++) {
-        float a[2] = {out[c], out[COLUMNS + c]}, b[2] = {out[2 * COLUMNS + c], out[3 * COLUMNS + c]};
+        float *a = out + c * ROWS, *b = a + 2;
         int position = s->position[m + c];
         if (head < net->heads + net->kv_heads) {
           const float *cosine = net->cosines + (int64_t)position * half + j;
@@ -264,32 +303,40 @@ INLINE void look_at(const int kind, const int group, const int dim, const struct
   for (int g = 0; g < group; g++)
     for (int v = 0; v < vectors; v++)
       query[g][v] = load(q + g * dim + v * LANES);
-  for (int p = 0; p < count; p++) {
-    lanes total[MAX_GROUP] = {};
-    for (int v = 0; v < vectors; v++) {
-      lanes key = load_any(kind, keys, (int64_t)(first + p) * dim + v * LANES);
-      for (int g = 0; g < group; g++)
-        total[g] += query[g][v] * key;
-    }
+  for (int p = 0; p < count; p += 4) {
+    int64_t at[4];
+    for (int i = 0; i < 4; i++) /* behind the end stands the last one again */
+      at[i] = (int64_t)(first + (p + i < count ? p + i : count - 1)) * dim;
+    lanes total[MAX_GROUP][4] = {};
+    for (int v = 0; v < vectors; v++)
+      for (int i = 0; i < 4; i++) {
+        lanes key = load_any(kind, keys, at[i] + v * LANES);
+        fetch(kind, values, at[i] + v * LANES);
+        for (int g = 0; g < group; g++)
+          total[g][i] += query[g][v] * key;
+      }
     for (int g = 0; g < group; g++)
-      score[g][p] = sum(total[g]);
+      sums(total[g][0], total[g][1], total[g][2], total[g][3], score[g] + p);
   }
   int padded = (count + LANES - 1) / LANES * LANES;
   float *part = s->part + (((int64_t)row * s->net->heads + kv_head * group) * s->pieces + piece) * (2 + dim);
   const int64_t next = (int64_t)s->pieces * (2 + dim);
   for (int g = 0; g < group; g++) {
-    float most = score[g][0];
-    for (int p = 1; p < count; p++)
-      most = score[g][p] > most ? score[g][p] : most;
     for (int p = count; p < padded; p++)
-      score[g][p] = -INFINITY;
+      score[g][p] = -INFINITY; /* weighs e^-87 at most */
+    lanes highest = load(score[g]);
+    for (int p = LANES; p < padded; p += LANES) {
+      lanes x = load(score[g] + p);
+      whole higher = x > highest;
+      highest = (lanes)((higher & (whole)x) | (~higher & (whole)highest));
+    }
+    float most = highest[0];
+    for (int i = 1; i < LANES; i++)
+      most = highest[i] > most ? highest[i] : most;
     lanes shares = {};
     for (int p = 0; p < padded; p += LANES) {
       lanes share = exponential(load(score[g] + p) - splat(most));
       store(score[g] + p, share);
-      if (p + LANES > count) /* what stands behind the last position weighs nothing */
-        for (int i = count - p; i < LANES; i++)
-          share[i] = 0.0f;
       shares += share;
     }
     part[g * next] = most;
@@ -299,6 +346,7 @@ INLINE void look_at(const int kind, const int group, const int dim, const struct
   for (int p = 0; p < count; p++)
     for (int v = 0; v < vectors; v++) {
       lanes value = load_any(kind, values, (int64_t)(first + p) * dim + v * LANES);
+      fetch(kind, keys, (int64_t)(first + PIECE + p) * dim + v * LANES);
       for (int g = 0; g < group; g++)
         total[g][v] += splat(score[g][p]) * value;
     }
@@ -328,9 +376,13 @@ static void look(const struct step *s, int number, int row, int kv_head, int pie
   }
 }
 
-/* Tasks are dealt out in turn. Neighbouring rows of one sequence come one after the other, over the same keys. */
+/* Every thread takes neighbouring tasks: pieces that follow each other, and the rows of one sequence over each. */
 static void attend(const struct step *s, int number, int thread, int threads) {
-  int turn = 0;
+  int turn = 0, tasks = 0, first, last;
+  for (int row = 0; row < s->rows; row++)
+    if (row + 1 == s->rows || s->slot[row + 1] != s->slot[row])
+      tasks += (s->position[row] / PIECE + 1) * s->net->kv_heads;
+  share(tasks, thread, threads, &first, &last);
   for (int row = 0; row < s->rows;) {
     int end = row + 1;
     while (end < s->rows && s->slot[end] == s->slot[row])
@@ -338,7 +390,7 @@ static void attend(const struct step *s, int number, int thread, int threads) {
     int pieces = s->position[end - 1] / PIECE + 1;
     for (int kv_head = 0; kv_head < s->net->kv_heads; kv_head++)
       for (int piece = 0; piece < pieces; piece++)
-        if (turn++ % threads == thread)
+        if (turn++ >= first && turn <= last)
           for (int r = row; r < end; r++)
             if (piece * PIECE <= s->position[r])
               look(s, number, r, kv_head, piece);
@@ -381,7 +433,7 @@ static void add(const struct step *s, const struct matrix *w, const float *y, in
       dots(w, row, y + (int64_t)m * inputs, inputs, columns, inputs, out);
       for (int c = 0; c < columns; c++)
         for (int r = 0; r < ROWS; r++)
-          s->x[(int64_t)(m + c) * width + n + r] += out[r * COLUMNS + c];
+          s->x[(int64_t)(m + c) * width + n + r] += out[c * ROWS + r];
     }
   }
 }
@@ -400,8 +452,8 @@ static void gate(const struct step *s, const struct matrix *w, const float *y, i
         dots(w, row, y + (int64_t)m * width, width, columns, width, out);
         for (int c = 0; c < columns; c++)
           for (int r = 0; r < 2; r++) {
-            gates[c][j + r] = out[r * COLUMNS + c];
-            ups[c][j + r] = out[(2 + r) * COLUMNS + c];
+            gates[c][j + r] = out[c * ROWS + r];
+            ups[c][j + r] = out[c * ROWS + 2 + r];
           }
       }
       for (int c = 0; c < columns; c++) {
@@ -433,7 +485,7 @@ static void choose(const struct step *s, const float *y, struct best *best, floa
       dots(&net->head, row, y + (int64_t)m * net->width, net->width, columns, net->width, out);
       for (int c = 0; c < columns; c++)
         for (int r = 0; r < ROWS && n + r < vocab; r++) {
-          float logit = out[r * COLUMNS + c];
+          float logit = out[c * ROWS + r];
           if (logits)
             logits[(int64_t)(m + c) * vocab + n + r] = logit;
           if (logit > best[m + c].logit)
@@ -465,7 +517,7 @@ int smoldocling_step(const struct network *net, const struct cache *cache, int32
   int64_t parts = (int64_t)net->heads * s.pieces * (2 + net->head_dim);
   int64_t widest = net->width > queries ? net->width : queries;
   int64_t floats = rows * (net->width + queries + parts + net->inner + net->threads * widest) + LANES * (5 + net->threads);
-  float *scratch = malloc((size_t)floats * sizeof *scratch);
+  float *scratch = aligned_alloc(64, ((size_t)floats * sizeof *scratch + 63) / 64 * 64);
   struct best *best = malloc((size_t)rows * net->threads * sizeof *best);
   if (!scratch || !best) {
     free(scratch);

@@ -103,7 +103,7 @@ class Kernels:
             cosines=self._floats(text.cosines),
             sines=self._floats(text.sines),
             norm=self._floats(text.norm),
-            embedding=self._matrix(Plain(text.embedding)),
+            embedding=_Matrix(self._hold(text.embedding), None, KINDS[text.embedding.dtype]),
             head=self._matrix(text.head),
             layer=layers,
         )
@@ -138,15 +138,16 @@ class Kernels:
         return list(found)
 
     def _matrix(self, linear: Plain | Eights) -> _Matrix:
-        weight = linear.weight.contiguous()
-        self._held.append(weight)
         scale = self._floats(linear.scale) if isinstance(linear, Eights) else None
-        return _Matrix(weight.data_ptr(), scale, KINDS[weight.dtype])
+        return _Matrix(self._hold(linear.weight), scale, KINDS[linear.weight.dtype])
 
     def _floats(self, tensor: torch.Tensor) -> int:
-        wide = tensor.float().contiguous()
-        self._held.append(wide)
-        return wide.data_ptr()
+        return self._hold(tensor.float())
+
+    def _hold(self, tensor: torch.Tensor) -> int:
+        assert tensor.is_contiguous(), "kernels.c reads rows one behind the other"
+        self._held.append(tensor)
+        return tensor.data_ptr()
 
 
 def fits(config: Config, text: Text) -> bool:

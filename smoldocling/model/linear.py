@@ -20,11 +20,15 @@ class Linear(Protocol):
     def __call__(self, x: torch.Tensor, activation: Activation = "none") -> torch.Tensor: ...
 
 
+# Vectors that cross a cache line are read twice. Memory-mapped tensors lie anywhere; torch's own begin at a line.
+LINE_BYTES = 64
+
+
 class Plain:
     """On any device, in any dtype."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
-        self.weight = weight  # (outputs, inputs)
+        self.weight = weight.clone() if weight.data_ptr() % LINE_BYTES else weight  # (outputs, inputs)
         self.bias = bias
 
     def __call__(self, x: torch.Tensor, activation: Activation = "none") -> torch.Tensor:
