@@ -165,6 +165,5 @@ def _whole(config: Mapping[str, Any], name: str) -> int:
 
 def _other(reason: str) -> UnusableCheckpoint:
     return UnusableCheckpoint(
-        f"config.json describes a network that the native engine does not compute ({reason});"
-        " try --engine transformers"
+        f"config.json describes a network that the native engine does not compute ({reason}); try --engine transformers"
     )

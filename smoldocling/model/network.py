@@ -14,6 +14,8 @@ from smoldocling.model import config as shapes
 from smoldocling.model import decoder, kernels
 from smoldocling.model.cache import Cache
 from smoldocling.model.decoder import Decoder, Span
+from smoldocling.model.kernels.step import Step, fits
+from smoldocling.model.parts import choose
 from smoldocling.model.vision import Pixels, Vision
 from smoldocling.model.weights import Weights
 
@@ -48,17 +50,18 @@ class Network:
         self.device = device
         self.dtype = dtype
         weights = Weights(tensors, dtype)
-        self._vision = Vision(self.config, weights, pixels, device)
+        library = kernels.library() if compiled and device.type == "cpu" else None
+        parts = choose(self.config, device, dtype, library)
+        self._vision = Vision(self.config, weights, pixels, device, parts, int8=eights)
         text = decoder.load(self.config, weights, device, eights=eights)
         weights.finish()
         self._embedding = text.embedding
-        self._decoder = Decoder(self.config, text)
-        library = kernels.library() if compiled and kernels.fits(self.config, text) else None
-        self._kernels = kernels.Kernels(library, self.config, text) if library else None
+        self._decoder = Decoder(self.config, text, parts)
+        self._step = Step(library, self.config, text) if library and fits(self.config, text) else None
 
     @property
     def native(self) -> bool:
-        return self._kernels is not None
+        return self._step is not None
 
     def cache(self, slots: int, length: int) -> Cache:
         """Room for so many sequences of so many positions each."""
@@ -91,8 +94,8 @@ class Network:
 
         Rows lie in the order of the spans, and a slot has one span.
         """
-        if self._kernels:
-            return self._kernels.step(ids, spans, cache, logits)
+        if self._step:
+            return self._step(ids, spans, cache, logits)
         x = self._decoder(self._embedding[torch.tensor(ids, device=self.device)], spans, cache)
         found = self._decoder.logits(x)
         if logits is not None:

@@ -6,15 +6,18 @@ Law: a tile's features are a function of that tile alone, so equal tiles have eq
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch.nn import functional
 
 from smoldocling.model.attention import attend
 from smoldocling.model.config import Config
-from smoldocling.model.linear import Linear, pack
+from smoldocling.model.linear import Int8, Linear, pack
+from smoldocling.model.parts import Parts
 from smoldocling.model.weights import Weights
+
+Maker = Callable[[torch.Tensor, torch.Tensor], Linear]
 
 # Pixels are shifted to -128..127, where bfloat16 and float16 hold every one exactly; shift and normalisation are in the
 # weights of the patch embedding.
@@ -23,14 +26,10 @@ CENTRE = 128
 
 @dataclass(frozen=True, slots=True)
 class Norm:
-    """(..., width) -> (..., width), mean 0 and variance 1 before weight and bias."""
+    """Of mean and variance; both are float32."""
 
     weight: torch.Tensor
     bias: torch.Tensor
-    eps: float
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        return functional.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +52,29 @@ class Pixels:
 
 
 class Vision:
-    """Loads the tower. Tiles are taken a few at a time: attention and memory grow with each."""
+    """Loads the tower. Tiles are taken a few at a time: memory grows with each."""
 
-    def __init__(self, config: Config, weights: Weights, pixels: Pixels, device: torch.device) -> None:
+    def __init__(
+        self,
+        config: Config,
+        weights: Weights,
+        pixels: Pixels,
+        device: torch.device,
+        parts: Parts,
+        *,
+        int8: bool,
+    ) -> None:
+        """int8  the layers' products in int8"""
         self._config = config
-        self._device = device
         self._dtype = weights.dtype
+        self._parts = parts
         self._patch = _patch_embedding(config, weights, pixels, device)
         self._positions = _positions(config, weights).to(device)
-        self._layers = [_layer(config, weights, number, device) for number in range(config.vision_layers)]
+
+        def make(weight: torch.Tensor, bias: torch.Tensor) -> Linear:
+            return Int8(weight, bias, parts) if int8 else pack(weight, bias, config.patches**2)
+
+        self._layers = [_layer(config, weights, number, device, make) for number in range(config.vision_layers)]
         self._last = _norm(config, weights, "model.vision_model.post_layernorm", device)
         joined = config.joined**2 * config.vision_width
         projection = weights.take("model.connector.modality_projection.proj.weight", config.width, joined)
@@ -69,15 +82,19 @@ class Vision:
 
     def __call__(self, tiles: torch.Tensor) -> torch.Tensor:
         """uint8 (tiles, T, T, 3) -> (tiles, positions, width)."""
-        config = self._config
-        count = len(tiles)
+        config, count = self._config, len(tiles)
         x = self._patch(_patches(tiles, config).to(self._dtype))  # (tiles * patches, vision_width)
         x = (x.view(count, -1, config.vision_width) + self._positions).view(-1, config.vision_width)
+        delta = None
         for layer in self._layers:
-            qkv = layer.qkv(layer.before_attention(x))  # (tiles * patches, 3 * vision_width)
-            x = layer.out(attend(qkv, count, config.vision_heads)).add_(x)
-            x = layer.down(layer.up(layer.before_inner(x), "gelu")).add_(x)
-        return self._projection(_join(self._last(x), count, config)).view(count, -1, config.width)
+            qkv = layer.qkv(self._normed(x, delta, layer.before_attention))  # (tiles * patches, 3 * vision_width)
+            delta = layer.out(attend(qkv, count, config.vision_heads, self._parts))
+            delta = layer.down(layer.up(self._normed(x, delta, layer.before_inner), "gelu"))
+        x = self._normed(x, delta, self._last)
+        return self._projection(_join(x, count, config)).view(count, -1, config.width)
+
+    def _normed(self, x: torch.Tensor, delta: torch.Tensor | None, norm: Norm) -> torch.Tensor:
+        return self._parts.normed(x, delta, norm.weight, norm.bias, self._config.vision_eps)
 
 
 def _patches(tiles: torch.Tensor, config: Config) -> torch.Tensor:
@@ -128,23 +145,22 @@ def _positions(config: Config, weights: Weights) -> torch.Tensor:
     return table[(buckets[:, None] * side + buckets).flatten()]
 
 
-def _layer(config: Config, weights: Weights, number: int, device: torch.device) -> Layer:
+def _layer(config: Config, weights: Weights, number: int, device: torch.device, make: Maker) -> Layer:
     width, inner = config.vision_width, config.vision_inner
     name = f"model.vision_model.encoder.layers.{number}"
     heads = [f"{name}.self_attn.{part}_proj" for part in "qkv"]
-    rows = config.patches**2
 
     def linear(part: str, outputs: int, inputs: int) -> Linear:
         weight = weights.take(f"{name}.{part}.weight", outputs, inputs)
-        return pack(weight.to(device), weights.take(f"{name}.{part}.bias", outputs).to(device), rows)
+        return make(weight.to(device), weights.take(f"{name}.{part}.bias", outputs).to(device))
 
+    qkv = make(
+        weights.join(tuple(f"{head}.weight" for head in heads), (width,) * 3, width).to(device),
+        weights.join(tuple(f"{head}.bias" for head in heads), (width,) * 3).to(device),
+    )
     return Layer(
         before_attention=_norm(config, weights, f"{name}.layer_norm1", device),
-        qkv=pack(
-            weights.join(tuple(f"{head}.weight" for head in heads), (width,) * 3, width).to(device),
-            weights.join(tuple(f"{head}.bias" for head in heads), (width,) * 3).to(device),
-            rows,
-        ),
+        qkv=qkv,
         out=linear("self_attn.out_proj", width, width),
         before_inner=_norm(config, weights, f"{name}.layer_norm2", device),
         up=linear("mlp.fc1", inner, width),
@@ -154,5 +170,5 @@ def _layer(config: Config, weights: Weights, number: int, device: torch.device) 
 
 def _norm(config: Config, weights: Weights, name: str, device: torch.device) -> Norm:
     width = config.vision_width
-    weight, bias = (weights.take(f"{name}.{part}", width).to(device).clone() for part in ("weight", "bias"))
-    return Norm(weight, bias, config.vision_eps)
+    weight, bias = (weights.take(f"{name}.{part}", width).to(device).float() for part in ("weight", "bias"))
+    return Norm(weight, bias)

@@ -54,6 +54,5 @@ class Weights:
 
 def _other(reason: str) -> UnusableCheckpoint:
     return UnusableCheckpoint(
-        f"the weights are not those of a network that the native engine computes ({reason});"
-        " try --engine transformers"
+        f"the weights are not those of a network that the native engine computes ({reason}); try --engine transformers"
     )

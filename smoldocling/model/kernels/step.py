@@ -1,38 +1,23 @@
-"""Compiles kernels.c once for this machine and hands it the decoder's tensors.
+"""Hands the decoder's tensors to step.c.
 
-Knows: C compilers, where caches live, the layout of the structs in kernels.c. Does not know: what a step means.
-Where there is no compiler, there are no kernels, and the decoder runs in plain torch.
+Knows: the layout of the structs there. Does not know: what a step means, compilers.
 """
 
 from __future__ import annotations
 
 import ctypes
-import functools
-import hashlib
-import os
-import platform
-import shlex
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 
 from smoldocling.model.cache import Cache
 from smoldocling.model.config import Config
 from smoldocling.model.decoder import Span, Text
-from smoldocling.model.linear import Eights, Plain
+from smoldocling.model.kernels import KINDS, LANES
+from smoldocling.model.linear import Int8Weights, Plain
 
-SOURCE = Path(__file__).with_name("kernels.c")
-COMPILERS = ("gcc", "clang", "cc")
-# No -ffast-math: the law in kernels.c is that nothing is reordered.
-FLAGS = ("-O3", "-march=native", "-std=gnu11", "-fopenmp", "-fPIC", "-shared")
-KINDS = {torch.float32: 0, torch.bfloat16: 1, torch.int8: 2}
-# The floats of one vector in kernels.c, and its largest head.
-LANES, MAX_HEAD_DIM, MAX_GROUP = 16, 128, 8
-COMPILE_SECONDS = 120
+# Limits of step.c.
+MAX_HEAD_DIM, MAX_GROUP = 128, 8
 
 
 class _Matrix(ctypes.Structure):
@@ -73,7 +58,7 @@ class _Cache(ctypes.Structure):
     )
 
 
-class Kernels:
+class Step:
     """The decoder's step for one network. Holds on to every tensor that C has a pointer to."""
 
     def __init__(self, library: ctypes.CDLL, config: Config, text: Text) -> None:
@@ -108,7 +93,7 @@ class Kernels:
             layer=layers,
         )
 
-    def step(
+    def __call__(
         self, ids: Sequence[int], spans: Sequence[Span], cache: Cache, logits: torch.Tensor | None = None
     ) -> list[int]:
         """The likeliest id after each row. Rows lie in the order of the spans, those of one slot side by side.
@@ -137,21 +122,21 @@ class Kernels:
             raise MemoryError(f"no memory for a step of {rows} rows")
         return list(found)
 
-    def _matrix(self, linear: Plain | Eights) -> _Matrix:
-        scale = self._floats(linear.scale) if isinstance(linear, Eights) else None
+    def _matrix(self, linear: Plain | Int8Weights) -> _Matrix:
+        scale = self._floats(linear.scale) if isinstance(linear, Int8Weights) else None
         return _Matrix(self._hold(linear.weight), scale, KINDS[linear.weight.dtype])
 
     def _floats(self, tensor: torch.Tensor) -> int:
         return self._hold(tensor.float())
 
     def _hold(self, tensor: torch.Tensor) -> int:
-        assert tensor.is_contiguous(), "kernels.c reads rows one behind the other"
+        assert tensor.is_contiguous(), "step.c reads rows one behind the other"
         self._held.append(tensor)
         return tensor.data_ptr()
 
 
 def fits(config: Config, text: Text) -> bool:
-    """Whether kernels.c computes such a network where its weights lie."""
+    """Whether step.c computes such a network where its weights lie."""
     return (
         text.embedding.device.type == "cpu"
         and text.embedding.dtype in KINDS
@@ -159,52 +144,3 @@ def fits(config: Config, text: Text) -> bool:
         and config.head_dim <= MAX_HEAD_DIM
         and config.heads // config.kv_heads <= MAX_GROUP
     )
-
-
-@functools.cache
-def library() -> ctypes.CDLL | None:
-    """The compiled kernels, from the cache or made now (about a second); None where nothing can compile them."""
-    for compiler in filter(shutil.which, (os.environ.get("CC", ""), *COMPILERS)):
-        try:
-            return ctypes.CDLL(str(_compiled(compiler)))
-        except (OSError, subprocess.SubprocessError):
-            continue  # a compiler without OpenMP, a folder that cannot be written: try the next, or do without
-    return None
-
-
-def _compiled(compiler: str) -> Path:
-    """The library for this source, compiler and processor."""
-    version = subprocess.run(
-        [compiler, "--version"], capture_output=True, text=True, timeout=COMPILE_SECONDS, check=True
-    ).stdout
-    made_of = (SOURCE.read_text(encoding="utf-8"), shlex.join(FLAGS), version, _processor())
-    digest = hashlib.sha256("\0".join(made_of).encode()).hexdigest()[:16]
-    path = _cache_folder() / f"kernels-{digest}.so"
-    if path.is_file():
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        made = Path(folder) / path.name
-        subprocess.run(
-            [compiler, *FLAGS, str(SOURCE), "-o", str(made), "-lm"],
-            capture_output=True,
-            timeout=COMPILE_SECONDS,
-            check=True,
-        )
-        made.replace(path)
-    return path
-
-
-def _processor() -> str:
-    """What -march=native depends on."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0].splitlines()
-    except OSError:
-        return f"{platform.machine()} {platform.processor()}"
-    return "\n".join(line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part")))
-
-
-def _cache_folder() -> Path:
-    """Where compiled code lives between runs."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "smoldocling"

@@ -1,47 +1,20 @@
 /* One step of the decoder on a CPU: a few rows of many sequences through all layers, from ids to the next ids.
 
 Knows: weights as they lie in memory (float32, bfloat16, int8 with a scale a row), slots of the cache, positions.
-Does not know: Python, torch, whose turn it is. smoldocling/model/kernels.py compiles and calls this file;
-smoldocling/model/decoder.py is its slow reference.
+Does not know: Python, torch, whose turn it is. step.py calls it; smoldocling/model/decoder.py is its slow reference.
 
 Law: what a row becomes does not depend on the rows beside it nor on the number of threads, to the last bit. Every dot
 product runs over its vector in the same order whatever block it is in, and attention is cut into pieces of fixed length
-that are joined in order. So no expression may be reordered (no -ffast-math), and blocks differ in size only.
+that are joined in order. So no expression may be reordered (no -ffast-math), and blocks differ in size only. */
 
-Vectors are those of GCC and Clang: 16 floats, whatever the machine makes of them. */
+#include "vector.h"
 
-#include <math.h>
-#include <omp.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#ifdef __AVX512F__
-#include <immintrin.h>
-#endif
-
-#define INLINE static inline __attribute__((always_inline))
-#define LANES 16
-#define ROWS 4   /* weight rows of one block */
+#define ROWS 4 /* weight rows of one block */
 #define COLUMNS 4 /* sequence rows of one block */
 #define PIECE 256 /* positions that one task of attention looks at */
 #define AHEAD 16384 /* bytes: so far before its use memory is asked for, which halves the time of a step */
 #define MAX_GROUP 8
 #define MAX_HEAD_DIM 128
-
-#ifdef __AVX512F__
-/* In a register: GCC would load it again for every product. */
-#define KEEP(x) __asm__("" : "+v"(x))
-#else
-#define KEEP(x)
-#endif
-
-enum kind { FLOAT32, BFLOAT16, INT8 };
-
-typedef float lanes __attribute__((vector_size(64)));
-typedef int32_t whole __attribute__((vector_size(64)));
-typedef uint32_t bits __attribute__((vector_size(64)));
-typedef uint16_t halves __attribute__((vector_size(32)));
-typedef int8_t bytes __attribute__((vector_size(16)));
 
 struct matrix {
   const void *data; /* (outputs, inputs) */
@@ -68,97 +41,6 @@ struct cache {
   int64_t slots, length;
   int32_t kind; /* FLOAT32 or BFLOAT16 */
 };
-
-/* ---- numbers */
-
-INLINE lanes splat(float x) { return x - (lanes){}; }
-
-INLINE lanes load(const float *from) {
-  lanes x;
-  memcpy(&x, from, sizeof x);
-  return x;
-}
-
-INLINE void store(float *to, lanes x) { memcpy(to, &x, sizeof x); }
-
-INLINE lanes load_any(const int kind, const void *base, int64_t at) {
-  if (kind == FLOAT32)
-    return load((const float *)base + at);
-  if (kind == BFLOAT16) { /* the upper half of a float */
-    halves h;
-    memcpy(&h, (const uint16_t *)base + at, sizeof h);
-#ifdef __AVX512F__ /* GCC 12 widens in two halves */
-    return (lanes)_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)h), 16);
-#else
-    return (lanes)(__builtin_convertvector(h, bits) << 16);
-#endif
-  }
-  bytes b;
-  memcpy(&b, (const int8_t *)base + at, sizeof b);
-#ifdef __AVX512F__
-  return (lanes)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32((__m128i)b));
-#else
-  return __builtin_convertvector(__builtin_convertvector(b, whole), lanes);
-#endif
-}
-
-/* Asks for a line of memory before its turn. An address that is nobody's does no harm. */
-INLINE void fetch(const int kind, const void *base, int64_t at) {
-  __builtin_prefetch((const char *)base + at * (kind == FLOAT32 ? 4 : kind == BFLOAT16 ? 2 : 1));
-}
-
-INLINE void store_any(const int kind, void *base, int64_t at, float x) {
-  if (kind == FLOAT32) {
-    ((float *)base)[at] = x;
-    return;
-  }
-  uint32_t u;
-  memcpy(&u, &x, sizeof u);
-  u += 0x7fff + (u >> 16 & 1); /* to nearest, ties to even */
-  ((uint16_t *)base)[at] = (uint16_t)(u >> 16);
-}
-
-INLINE float sum(lanes x) {
-  x += __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
-  x += __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
-  x += __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
-  x += __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
-  return x[0];
-}
-
-/* The sums of four vectors, each in the same order of additions. */
-INLINE void sums(lanes a, lanes b, lanes c, lanes d, float *to) {
-  a = __builtin_shufflevector(a, b, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30) +
-      __builtin_shufflevector(a, b, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
-  c = __builtin_shufflevector(c, d, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30) +
-      __builtin_shufflevector(c, d, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
-  a = __builtin_shufflevector(a, c, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29) +
-      __builtin_shufflevector(a, c, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
-  a += __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
-  a += __builtin_shufflevector(a, a, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
-  memcpy(to, &a, 4 * sizeof *to);
-}
-
-/* e^x for x <= 88, to 2 units in the last place: x = n ln 2 + r, a polynomial of degree 6 for e^r (its Taylor series
-with |r| <= ln 2 / 2 leaves 1.2e-7), the exponent by integer addition. */
-INLINE lanes exponential(lanes x) {
-  const lanes lowest = splat(-87.0f);
-  whole low = x < lowest;
-  x = (lanes)((low & (whole)lowest) | (~low & (whole)x));
-  lanes n = x * splat(1.44269504f) + splat(12582912.0f); /* 1.5 * 2^23: rounds to the nearest whole number */
-  whole e = (whole)n;
-  n -= splat(12582912.0f);
-  lanes r = x - n * splat(0.693359375f);
-  r = r - n * splat(-2.12194440e-4f);
-  lanes p = splat(1.0f / 720.0f);
-  p = p * r + splat(1.0f / 120.0f);
-  p = p * r + splat(1.0f / 24.0f);
-  p = p * r + splat(1.0f / 6.0f);
-  p = p * r + splat(0.5f);
-  p = p * r + splat(1.0f);
-  p = p * r + splat(1.0f);
-  return (lanes)((whole)p + (e << 23));
-}
 
 /* ---- products */
 
@@ -204,12 +86,6 @@ static void dots(const struct matrix *w, const int64_t *row, const float *x, int
       for (int c = 0; c < columns; c++)
         out[c * ROWS + r] *= w->scale[row[r]];
   }
-}
-
-/* Which part of `count` things is one thread's. */
-INLINE void share(int count, int thread, int threads, int *first, int *end) {
-  *first = (int)((int64_t)count * thread / threads);
-  *end = (int)((int64_t)count * (thread + 1) / threads);
 }
 
 /* ---- the parts of a layer. `rows` are those of the step; every thread does its share. */
@@ -325,14 +201,9 @@ INLINE void look_at(const int kind, const int group, const int dim, const struct
     for (int p = count; p < padded; p++)
       score[g][p] = -INFINITY; /* weighs e^-87 at most */
     lanes highest = load(score[g]);
-    for (int p = LANES; p < padded; p += LANES) {
-      lanes x = load(score[g] + p);
-      whole higher = x > highest;
-      highest = (lanes)((higher & (whole)x) | (~higher & (whole)highest));
-    }
-    float most = highest[0];
-    for (int i = 1; i < LANES; i++)
-      most = highest[i] > most ? highest[i] : most;
+    for (int p = LANES; p < padded; p += LANES)
+      highest = larger(load(score[g] + p), highest);
+    float most = largest(highest);
     lanes shares = {};
     for (int p = 0; p < padded; p += LANES) {
       lanes share = exponential(load(score[g] + p) - splat(most));
