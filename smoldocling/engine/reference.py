@@ -15,11 +15,11 @@ import numpy.typing as npt
 import torch
 
 from smoldocling.checkpoint import Checkpoint
+from smoldocling.engine.device import choose_device, choose_dtype, empty_cache, is_out_of_memory
 from smoldocling.engine.inbox import Inbox
+from smoldocling.engine.limit import most_ids
 from smoldocling.engine.sequence import CLOSER_TAIL, Ends, Finish, Generation, Request
-from smoldocling.errors import UnusableCheckpoint, UnusableOption
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+from smoldocling.errors import UnusableCheckpoint
 
 # Pages that are written together where nobody says otherwise. A page of 21 tiles takes about 0.7 GB while its tiles are
 # encoded in float32, and what does not fit is halved.
@@ -79,7 +79,7 @@ class Reference:
                 answers = self._write(batch, started)
         except Exception as error:  # the page's fault, the library's or the device's: never the other pages'
             failure = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            full = _is_out_of_memory(error)
+            full = is_out_of_memory(error)
         # Out of the except clause, since the exception keeps the failed batch's tensors alive.
         if answers:
             yield from answers
@@ -89,7 +89,7 @@ class Reference:
             return
         size = 1
         if full:
-            _empty_cache(self.device)
+            empty_cache(self.device)
             size = self.batch_size = (len(batch) + 1) // 2
         for start in range(0, len(batch), size):
             yield from self._answer(batch[start : start + size], inbox)
@@ -112,7 +112,7 @@ class Reference:
 
     def _write(self, batch: Sequence[Request], started: float) -> list[Generation]:
         """The answers to one batch, all or none."""
-        limits = [self._limit(request) for request in batch]
+        limits = [most_ids(request, self._checkpoint) for request in batch]
         width = max(len(request.ids) for request in batch)
         ids = torch.full((len(batch), width), self._ends.pad_id)
         for row, request in zip(ids, batch, strict=True):
@@ -137,21 +137,6 @@ class Reference:
             kept, finish, steps = self._cut(new[:limit])
             answers.append(Generation(request.key, kept, finish, steps, seconds))
         return answers
-
-    def _limit(self, request: Request) -> int:
-        """How many ids this request may get. Raises ValueError for one that cannot be answered."""
-        places = request.ids.count(self._checkpoint.image_token_id)
-        needed = len(request.tiles) * self._checkpoint.image_seq_len
-        if places != needed:
-            raise ValueError(
-                f"the prompt has places for {places} image features, the {len(request.tiles)} tiles make {needed}"
-            )
-        room = self._checkpoint.context_length - len(request.ids)
-        if room <= 0:
-            raise ValueError(
-                f"a prompt of {len(request.ids)} ids fills the context of {self._checkpoint.context_length}"
-            )
-        return min(request.max_new_tokens, room)
 
     def _pixels(self, batch: Sequence[Request]) -> torch.Tensor:
         """All tiles as the processor's floats.
@@ -196,35 +181,6 @@ class _Abandoned(BaseException):
     """Nobody wants the answers any more. No error of a page, so it is none of those that are caught as such."""
 
 
-def choose_device(name: str) -> torch.device:
-    """The torch device of that name. Raises UnusableOption for one that is not there."""
-    if name == "auto":
-        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UnusableOption(f"device {name!r} cannot be used here ({reason}); take auto or cpu") from error
-    return device
-
-
-def choose_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The torch dtype of that name; "auto" is bfloat16 where the hardware multiplies in it. Raises UnusableOption."""
-    if name in DTYPES:
-        return DTYPES[name]
-    if name != "auto":
-        raise UnusableOption(f"dtype {name!r}: auto, {', '.join(DTYPES)} are the choices")
-    if device.type == "cuda":  # float16 instead overflows in this family ("!!!!!" on a T4)
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    elif device.type == "cpu":
-        abilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-        native = bool(abilities.get("amx_bf16") or abilities.get("avx512_bf16"))
-    else:
-        native = False
-    return torch.bfloat16 if native else torch.float32
-
-
 def _load(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:
     """The model in evaluation mode, with every weight from the files and none of their sampling settings."""
     from transformers import AutoModelForImageTextToText, GenerationConfig
@@ -252,17 +208,3 @@ def float_of_byte(checkpoint: Checkpoint) -> npt.NDArray[np.float32]:
     mean, std = (np.array(values, dtype=np.float32)[:, np.newaxis] for values in (checkpoint.mean, checkpoint.std))
     table: npt.NDArray[np.float32] = (rescaled - mean) / std
     return table
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """CUDA has a class for it; the allocators of CPU and MPS only a message."""
-    text = str(error)
-    return (
-        isinstance(error, torch.OutOfMemoryError | MemoryError) or "out of memory" in text or "allocate memory" in text
-    )
-
-
-def _empty_cache(device: torch.device) -> None:
-    if device.type != "cpu":
-        with contextlib.suppress(RuntimeError):  # a device that has failed says so again with the next batch
-            torch.accelerator.memory.empty_cache()
