@@ -123,6 +123,7 @@ def make_checkpoint(
     script: str | None = None,
     single_locs: bool = False,
     tags: bool = True,
+    heads: int = 6,
     seed: int = 0,
 ) -> Path:
     """Write a loadable Idefics3 checkpoint into `folder` and return it.
@@ -132,11 +133,12 @@ def make_checkpoint(
     script       the network writes this text, then stops; each of its tokens may occur only once (see single_locs)
     single_locs  <loc_0>..<loc_500> are one id each; otherwise several, as in the real tokenizers
     tags         DocTags tags are one id each; otherwise they are spelt from ordinary pieces
+    heads        of the decoder, three to a key: 6 of 8 numbers, or 3 of 16, which compiled kernels can take
     """
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(style, single_locs=single_locs, tags=tags)
     tied = STYLES[style]["tied"] and script is None
-    model = _model(style, tokenizer, tile_px=tile_px, patch_px=patch_px, tied=tied, seed=seed)
+    model = _model(style, tokenizer, tile_px=tile_px, patch_px=patch_px, tied=tied, heads=heads, seed=seed)
     if script is not None:
         _wire(model, tokenizer, style, script)
     logging.disable_progress_bar()
@@ -181,7 +183,7 @@ def _tokenizer(style: Style, *, single_locs: bool, tags: bool) -> Tokenizer:
 
 
 def _model(
-    style: Style, tokenizer: Tokenizer, *, tile_px: int, patch_px: int, tied: bool, seed: int
+    style: Style, tokenizer: Tokenizer, *, tile_px: int, patch_px: int, tied: bool, heads: int, seed: int
 ) -> Idefics3ForConditionalGeneration:
     names = STYLES[style]
     config = Idefics3Config(
@@ -200,8 +202,8 @@ def _model(
             "hidden_size": 48,
             "intermediate_size": 96,
             "num_hidden_layers": 2,
-            "num_attention_heads": 6,
-            "num_key_value_heads": 2,
+            "num_attention_heads": heads,
+            "num_key_value_heads": heads // 3,
             "vocab_size": tokenizer.get_vocab_size(),
             "max_position_embeddings": 8192,
             "rms_norm_eps": 1e-5,

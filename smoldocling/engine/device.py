@@ -33,9 +33,7 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     if name in DTYPES:
         return DTYPES[name]
     if name != "auto":
-        raise UnusableOption(
-            f"dtype {name!r}: auto, {', '.join(DTYPES)} are the choices, for the native engine int8 too"
-        )
+        raise UnusableOption(f"dtype {name!r}: auto, {', '.join(DTYPES)}, with --engine native also int8")
     if device.type == "cuda":  # float16 instead overflows in this family ("!!!!!" on a T4)
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     elif device.type == "cpu":

@@ -1,0 +1,215 @@
+"""Whose turn it is: which unit of work comes next, and what becomes of a sequence after it.
+
+Knows: counts, ids, slots, how an answer ends. Does not know: tensors, tiles, memory, clocks.
+Laws:
+- Sequences get their slots in the order in which they were added.
+- One sequence at a time is prepared, that is encoded and prefilled. While others run, at most one unit of that lies
+  between two of their steps, and at most one step between two such units: nobody starves.
+- How a prompt is cut into units depends on that prompt alone.
+- What was added leaves once, through `accept` or `drop`; its slot is free again then.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from smoldocling.engine.sequence import CLOSER_TAIL, Ends, Finish
+from smoldocling.engine.slots import Slots
+
+# Rows of a prompt that are prefilled together: all of them for pages of up to 30 tiles in the small models, where a
+# chunk takes as long as two tiles in the tower.
+PROMPT_ROWS = 2048
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """One page on its way through the engine. Only the scheduler changes it.
+
+    key, started  the caller's handle, and when the request was taken; come back with the answer
+    prompt_rows   positions that the prompt takes
+    limit         most ids of the answer
+    tiles_left    how many tiles are still to be encoded
+    slot          None while it waits
+    rows_done     rows of the prompt that are in the slot
+    written       the ids of the answer so far, without the stop id
+    steps         runs of the decoder that the answer has taken so far
+    """
+
+    key: int
+    started: float
+    prompt_rows: int
+    limit: int
+    tiles_left: int
+    slot: int | None = None
+    rows_done: int = 0
+    written: list[int] = field(default_factory=list)
+    steps: int = 0
+
+    @property
+    def needs(self) -> int:
+        """Positions of a slot that the longest answer fills; the last id is not fed again."""
+        return self.prompt_rows + self.limit - 1
+
+    @property
+    def position(self) -> int:
+        """Where the next row goes: all ids but the last are in the slot."""
+        return self.prompt_rows + len(self.written) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Encode:
+    """Encode some of its tiles, then tell `encoded`."""
+
+    sequence: Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Prefill:
+    """Put these rows of its prompt into its slot, then tell `prefilled`, and `accept` what follows the last row."""
+
+    sequence: Sequence
+    start: int
+    stop: int
+
+    @property
+    def last(self) -> bool:
+        return self.stop == self.sequence.prompt_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Ids to be fed to one sequence from its `position` on."""
+
+    sequence: Sequence
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Feed all running sequences at once, then `accept` what follows for each."""
+
+    feeds: tuple[Feed, ...]
+
+
+Unit = Encode | Prefill | Step
+
+
+class Scheduler:
+    """Opened with slots, fed with sequences, asked for `next` until that is None."""
+
+    def __init__(self, ends: Ends) -> None:
+        self._ends = ends
+        self._slots: Slots | None = None
+        self._length = 0
+        self._waiting: deque[Sequence] = deque()
+        self._preparing: Sequence | None = None
+        self._running: list[Sequence] = []
+        self._prepared = False
+        """Whether the last unit was one of preparation."""
+
+    def open(self, slots: int, length: int) -> None:
+        """From now on there are so many slots of so many positions."""
+        assert not self._owners(), "slots cannot change under their owners"
+        self._slots, self._length = Slots(slots), length
+
+    def close(self) -> None:
+        """There are no slots any more. Who had one waits again, in the old order, and has written nothing."""
+        owners = self._owners()
+        for sequence in owners:
+            sequence.slot, sequence.rows_done, sequence.steps = None, 0, 0
+            sequence.written.clear()
+        self._waiting.extendleft(reversed(owners))
+        self._slots, self._preparing = None, None
+        self._running.clear()
+
+    def add(self, sequence: Sequence) -> None:
+        self._waiting.append(sequence)
+
+    @property
+    def in_flight(self) -> int:
+        """Sequences that have been added and have not left."""
+        return len(self._waiting) + len(self._owners())
+
+    @property
+    def hungry(self) -> bool:
+        """Whether one more sequence could be prepared next: before that, nobody should hold its tiles."""
+        full = self._slots is not None and not self._slots.free
+        return not (full or self._waiting or self._preparing)
+
+    @property
+    def blocked(self) -> Sequence | None:
+        """The first in the queue, if it can go on only when (longer) slots are opened."""
+        if not self._waiting or self._owners():
+            return None
+        fits = self._slots is not None and self._waiting[0].needs <= self._length
+        return None if fits else self._waiting[0]
+
+    def next(self) -> Unit | None:
+        """What is to be done now. None if there is nothing, or if the first is blocked."""
+        self._admit()
+        sequence = self._preparing
+        if sequence and not (self._running and self._prepared):
+            self._prepared = True
+            if sequence.tiles_left:
+                return Encode(sequence)
+            start = sequence.rows_done
+            return Prefill(sequence, start, min(start + PROMPT_ROWS, sequence.prompt_rows))
+        self._prepared = False
+        return Step(tuple(Feed(each, (each.written[-1],)) for each in self._running)) if self._running else None
+
+    def encoded(self, sequence: Sequence, left: int) -> None:
+        """So many of its tiles are still to be encoded."""
+        sequence.tiles_left = left
+
+    def prefilled(self, sequence: Sequence, stop: int) -> None:
+        """So many rows of its prompt are in its slot."""
+        sequence.rows_done = stop
+
+    def accept(self, sequence: Sequence, ids: Iterable[int]) -> Finish | None:
+        """Write down what one run of the decoder has found. Says how the answer has ended, if it has."""
+        if sequence is self._preparing:
+            self._preparing = None
+            self._running.append(sequence)
+        sequence.steps += 1
+        finish = self._write(sequence, ids)
+        if finish:
+            self.drop(sequence)
+        return finish
+
+    def drop(self, sequence: Sequence) -> None:
+        """It leaves, answered or not."""
+        if sequence.slot is None:
+            self._waiting.remove(sequence)
+            return
+        if sequence is self._preparing:
+            self._preparing = None
+        else:
+            self._running.remove(sequence)
+        assert self._slots is not None, "who has a slot has it from somewhere"
+        self._slots.give(sequence.slot)
+        sequence.slot = None
+
+    def _write(self, sequence: Sequence, ids: Iterable[int]) -> Finish | None:
+        for token in ids:
+            if token in self._ends.stop_ids:
+                return "stop"
+            sequence.written.append(token)
+            if self._ends.closes(sequence.written[-CLOSER_TAIL:]):
+                return "stop"
+            if len(sequence.written) == sequence.limit:
+                return "length"
+        return None
+
+    def _admit(self) -> None:
+        """The first in the queue becomes the one that is prepared, if that place and a slot are free."""
+        if self._preparing or not self._waiting or self._slots is None or not self._slots.free:
+            return
+        if self._waiting[0].needs <= self._length:
+            self._preparing = self._waiting.popleft()
+            self._preparing.slot = self._slots.take()
+
+    def _owners(self) -> list[Sequence]:
+        """Who has a slot, in the order of their admission."""
+        return [*self._running, self._preparing] if self._preparing else self._running[:]
