@@ -86,6 +86,11 @@ INLINE void store_lanes(const int kind, void *base, int64_t at, lanes x) {
     store((float *)base + at, x);
     return;
   }
+#ifdef __AVX512BF16__
+  __m256bh rounded = _mm512_cvtneps_pbh((__m512)x);
+  memcpy((uint16_t *)base + at, &rounded, sizeof rounded);
+  return;
+#endif
   bits u = (bits)x;
   u += 0x7fff + (u >> 16 & 1);
 #ifdef __AVX512F__
@@ -97,6 +102,9 @@ INLINE void store_lanes(const int kind, void *base, int64_t at, lanes x) {
 }
 
 INLINE lanes larger(lanes a, lanes b) {
+#ifdef __AVX512F__
+  return (lanes)_mm512_max_ps((__m512)a, (__m512)b);
+#endif
   whole more = a > b;
   return (lanes)((more & (whole)a) | (~more & (whole)b));
 }
@@ -130,24 +138,22 @@ INLINE void sums(lanes a, lanes b, lanes c, lanes d, float *to) {
   memcpy(to, &a, 4 * sizeof *to);
 }
 
-/* e^x to 2 units in the last place, for x cut to -87..88: x = n ln 2 + r, a polynomial of degree 6 for e^r (its Taylor
-series with |r| <= ln 2 / 2 leaves 1.2e-7), the exponent by integer addition. */
+/* e^x for x cut to -87..88, to 2e-7 near 0 and 1.4e-6 at the ends: x log2(e) = n + r, a polynomial for 2^r (the Taylor
+series of e^(r ln 2) with |r| <= 1/2 to degree 6 leaves 1.2e-7), the exponent by integer addition. */
 INLINE lanes exponential(lanes x) {
   x = larger(x, splat(-87.0f));
   x = -larger(-x, splat(-88.0f));
-  lanes n = x * splat(1.44269504f) + splat(12582912.0f); /* 1.5 * 2^23: rounds to the nearest whole number */
-  whole e = (whole)n;
-  n -= splat(12582912.0f);
-  lanes r = x - n * splat(0.693359375f);
-  r = r - n * splat(-2.12194440e-4f);
-  lanes p = splat(1.0f / 720.0f);
-  p = p * r + splat(1.0f / 120.0f);
-  p = p * r + splat(1.0f / 24.0f);
-  p = p * r + splat(1.0f / 6.0f);
-  p = p * r + splat(0.5f);
+  const lanes rounder = splat(12582912.0f); /* 1.5 * 2^23: adding it rounds to the nearest whole number */
+  lanes shifted = x * splat(1.44269504f) + rounder;
+  lanes r = x * splat(1.44269504f) - (shifted - rounder);
+  lanes p = splat(1.5403530e-4f);
+  p = p * r + splat(1.3333558e-3f);
+  p = p * r + splat(9.6181291e-3f);
+  p = p * r + splat(5.5504109e-2f);
+  p = p * r + splat(2.4022651e-1f);
+  p = p * r + splat(6.9314718e-1f);
   p = p * r + splat(1.0f);
-  p = p * r + splat(1.0f);
-  return (lanes)((whole)p + (e << 23));
+  return (lanes)((whole)p + ((whole)shifted << 23));
 }
 
 /* Which part of `count` things is one thread's. */
