@@ -31,6 +31,9 @@ T = TypeVar("T")
 AHEAD = 4
 # A result is small, but its document stays open until it is fetched.
 BEHIND = 8
+# An engine that waits to fill its batch keeps those waiting whose pages it has in hand, perhaps the very ones who would
+# ask for more; after so long it is told that there is no more.
+HOLDING_SECONDS = 1.0
 # On Windows, who waits for a lock without limit hears no Ctrl-C.
 HEARING_SECONDS = 1.0
 
@@ -132,7 +135,7 @@ class Desk(Generic[T]):
         limit = time.monotonic() + seconds
         with self.changed:
             thread = self._thread
-            if thread is threading.current_thread():  # the garbage collector closes a stream in whatever thread it runs
+            if thread is threading.current_thread():  # a garbage collector closes streams wherever it happens to run
                 return
             while thread is not None and self._thread is thread and not self._lanes and time.monotonic() < limit:
                 self.changed.wait(HEARING_SECONDS)
@@ -156,6 +159,11 @@ class Desk(Generic[T]):
             self._taken[request.key] = (lane, thing)
             self.changed.notify_all()
             return request
+
+    @property
+    def holds(self) -> bool:
+        """Whether the engine has taken something that somebody still waits for."""
+        return bool(self._taken)
 
     @property
     def expects(self) -> bool:
@@ -235,19 +243,18 @@ class _Inbox(Inbox, Generic[T]):
         return self._abandoned
 
     def take(self, seconds: float = math.inf) -> Request | None:
-        limit = time.monotonic() + seconds
         with self._desk.changed:
+            patience = HOLDING_SECONDS if seconds == math.inf and self._desk.holds else seconds
+            limit = time.monotonic() + patience
             while not (self._abandoned or self._over):
                 request = self._desk.take()
                 if request is not None:
                     self.asked = True
                     return request
-                if not self._desk.expects:
+                left = limit - time.monotonic()
+                if left <= 0 or not self._desk.expects:
                     if seconds == math.inf:  # even if somebody comes along later: that word is kept
                         self._over = self.asked = True
-                    return None
-                left = limit - time.monotonic()
-                if left <= 0:
                     return None
                 self._desk.changed.wait(min(left, threading.TIMEOUT_MAX))
             return None

@@ -27,6 +27,8 @@ S = TypeVar("S")
 T = TypeVar("T")
 # A thread inside torch when Python shuts down aborts the process; more patience than this nobody has.
 EXIT_SECONDS = 10.0
+# The caller's own iterator is not waited for, but one that gives at once is given the time to do so.
+HANGING_SECONDS = 0.1
 
 
 class Flow(Generic[T]):
@@ -64,14 +66,23 @@ class Flow(Generic[T]):
         """Stop everything and wait for the threads, at most so long."""
         limit = time.monotonic() + seconds
         self._desk.leave(self._lane)
-        with self._desk.changed:
-            if self._question is not None:
-                self._question.cancel()
-            while self._lasts() and time.monotonic() < limit:
-                self._desk.changed.wait(HEARING_SECONDS)
-        if self._lane.ended and not self._is_itself():
-            self._thread.join()
+        if self._question is not None:
+            self._question.cancel()
+        self._wait_for_maker(limit)
         self._desk.rest(limit - time.monotonic())
+
+    def _wait_for_maker(self, limit: float) -> None:
+        if self._thread is threading.current_thread():  # a garbage collector closes streams wherever it happens to run
+            return
+        hanging = time.monotonic() + HANGING_SECONDS
+        with self._desk.changed:
+            while self._thread.is_alive() and not self._lane.ended:
+                left = (min(limit, hanging) if self._outside else limit) - time.monotonic()
+                if left <= 0:
+                    return
+                self._desk.changed.wait(min(left, HEARING_SECONDS))
+        if self._lane.ended:
+            self._thread.join()
 
     def theirs(self, things: Iterable[S]) -> Iterator[S]:
         """For `make`: things from the caller's own iterator. Nobody waits for this thread while it waits for them."""
@@ -114,14 +125,6 @@ class Flow(Generic[T]):
         with self._desk.changed:
             self._outside = outside
             self._desk.changed.notify_all()
-
-    def _lasts(self) -> bool:
-        """Whether the thread that makes has to be waited for."""
-        return self._thread.is_alive() and not self._lane.ended and not self._outside and not self._is_itself()
-
-    def _is_itself(self) -> bool:
-        """Whether this is the thread that makes: the garbage collector closes a stream in whatever thread it runs."""
-        return threading.current_thread() is self._thread
 
 
 class _Question(Future[S]):

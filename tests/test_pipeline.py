@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import threading
+import time
 from collections.abc import Iterable, Iterator
 
 import pytest
@@ -12,10 +13,12 @@ from make import PROSE, image, image_bytes, pdf
 from tiny import make_checkpoint
 
 import smoldocling
+from smoldocling.desk import AHEAD, BEHIND
 from smoldocling.engine.sequence import Generation, Request
 from smoldocling.errors import NoCheckpoint, UnusableInput, UnusableOption
 from smoldocling.pages import documents
 from smoldocling.pipeline import Converter
+from smoldocling.result import PageResult
 
 # tiny.make_checkpoint wires a network to write this; each of its tokens may occur once only
 SCRIPT = (
@@ -252,9 +255,14 @@ def test_documents_are_closed_when_their_pages_are_done(reluctant, monkeypatch):
             original(self)
 
     monkeypatch.setattr(documents, "Document", Counted)
-    assert len(list(reluctant.documents([pdf(PROSE, PROSE)] * 30))) == 30
+    results = []
+    for result in reluctant.documents([pdf(PROSE)] * 60):
+        results.append(result)
+        time.sleep(0.005)  # all ahead of the caller has the time to run into its limits
+    assert len(results) == 60
     assert not open_now
-    assert most <= 4
+    in_the_engine = 3
+    assert in_the_engine < most <= AHEAD + in_the_engine + BEHIND + in_the_engine
 
 
 def test_the_text_layer_answers_without_a_checkpoint(tmp_path, monkeypatch):
@@ -290,10 +298,69 @@ def test_senseless_options_are_refused_before_anything_is_loaded(options):
         Converter(**{"engine": "textlayer", **options})
 
 
-def test_results_can_be_read_from_another_thread(converter):
-    """ETL frameworks call from their own threads."""
-    found = []
-    thread = threading.Thread(target=lambda: found.append(converter.convert(pdf(PROSE)).markdown))
-    thread.start()
-    thread.join()
-    assert "Hello" in found[0]
+def test_one_converter_serves_many_threads_and_streams(converter):
+    """A server has one model. The pages of all are those that each gets alone, and no thread stays behind."""
+    inputs = [pdf(PROSE, PROSE), image(), pdf("", PROSE), b"no document"]
+    alone = sorted(map(essence, converter.stream(inputs)))
+    together: list[list[tuple[object, ...]]] = [[], [], []]
+
+    def work(n: int) -> None:
+        together[n] = sorted(map(essence, converter.stream(inputs)))
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    within = []
+    for page in converter.stream(inputs):  # and in this thread one stream within another
+        within.append(essence(page))
+        assert "Hello" in converter.convert(image()).markdown
+    for thread in threads:
+        thread.join()
+    assert [sorted(within), *together] == [alone] * 4
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("smoldocling")]
+
+
+def essence(page: PageResult) -> tuple[object, ...]:
+    return page.number, page.status, page.doctags, page.error or "", [crop.data for crop in page.pictures.values()]
+
+
+def test_a_password_is_asked_for_in_the_callers_thread(checkpoint):
+    """It has the terminal. Pages of other documents are on their way meanwhile."""
+    asked_in = []
+
+    def password(name: str) -> str:
+        asked_in.append((name, threading.current_thread()))
+        return "x"
+
+    options = {"engine": "transformers", "splits": 1, "device": "cpu", "dtype": "float32", "max_new_tokens": 3}
+    converter = Converter(model=checkpoint, password=password, **options)
+    pages = list(converter.stream([pdf(PROSE), pdf(PROSE, password="x"), pdf(PROSE, password="y")]))
+    assert sorted(page.status for page in pages) == ["failed", "truncated", "truncated"]
+    assert asked_in == [("<bytes>", threading.current_thread())] * 2
+
+
+def test_pages_are_made_while_the_model_works_and_read_while_it_works(reluctant, monkeypatch):
+    """The model never stands still for a page that could have been drawn before."""
+    drawn_during, go_on = threading.Semaphore(0), threading.Event()
+    original = reluctant._model.request
+
+    def request(key, page):
+        made = original(key, page)
+        drawn_during.release()
+        return made
+
+    class Slow(Reluctant):
+        def run(self, requests: Iterable[Request]) -> Iterator[Generation]:
+            source = iter(requests)
+            first = next(source)
+            assert all(drawn_during.acquire(timeout=20) for _ in range(1 + AHEAD))
+            yield Generation(first.key, first.ids[:3], "stop", 3, 0.0)
+            assert go_on.wait(20), "the first page is with the caller while the second is being written"
+            yield from (Generation(request.key, request.ids[:3], "stop", 3, 0.0) for request in source)
+
+    monkeypatch.setattr(reluctant._model, "request", request)
+    monkeypatch.setattr(reluctant._model, "engine", Slow())
+    pages = reluctant.stream(pdf(*[PROSE] * 8))
+    assert next(pages).number == 1
+    go_on.set()
+    assert len(list(pages)) == 7

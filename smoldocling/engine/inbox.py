@@ -1,8 +1,9 @@
 """Where an engine's requests come from. It takes one whenever it has room, and need not wait while pages are in flight.
 
 Knows: requests and seconds. Does not know: threads, queues, who makes requests.
-Law: a request is taken once, in the order of arrival; `take(0)` returns at once; a `take` without limit that gives None
-means that nothing will ever come any more.
+Laws: a request is taken once, in the order of arrival; `take(0)` returns at once; when a `take` without limit has given
+None, nothing more comes in this run. An engine with pages in flight does not wait without limit, and if it does it gets
+None in the end: somebody may wait for just these pages before more can come.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ class Inbox(ABC):
 
     @abstractmethod
     def take(self, seconds: float = math.inf) -> Request | None:
-        """The next request. None where there is none within so many seconds, and at once where none will come."""
+        """The next request. None where there is none within so many seconds, and at once where none will come.
+
+        After None from a wait without limit: finish what is in flight and end the run.
+        """
 
     @property
     @abstractmethod
