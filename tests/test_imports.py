@@ -24,6 +24,9 @@ ALLOWED = {
     "smoldocling.engine": ("smoldocling.engine", "smoldocling.model", "smoldocling.checkpoint", "smoldocling.errors"),
     "smoldocling.result": ("converters", "doctags"),
     "smoldocling.progress": (),
+    "smoldocling.desk": ("smoldocling.engine", "smoldocling.errors"),
+    "smoldocling.flow": ("smoldocling.desk", "smoldocling.engine"),
+    "smoldocling.intake": ("smoldocling.pages", "smoldocling.selection", "smoldocling.errors"),
     "smoldocling": PACKAGES,
 }
 # The engine and the training code run on machines that have neither PyMuPDF nor docling-core.
@@ -33,6 +36,8 @@ FORBIDDEN = {
     "smoldocling.model": {"pymupdf", "docling_core", "typer", "transformers"},
     "smoldocling.checkpoint": {"pymupdf", "docling_core"},
     "smoldocling.vocab": {"pymupdf", "docling_core"},
+    "smoldocling.desk": {"numpy", "torch", "transformers", "pymupdf", "docling_core"},
+    "smoldocling.flow": {"numpy", "torch", "transformers", "pymupdf", "docling_core"},
     "smoldocling.pages.tiles": {"pymupdf", "docling_core", "torch", "transformers"},
 }
 

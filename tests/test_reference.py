@@ -1,6 +1,7 @@
 """The reference engine writes what transformers writes, and one page never changes another."""
 
 import json
+import math
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,8 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, Idefics3For
 
 from smoldocling import checkpoint
 from smoldocling.checkpoint import Checkpoint
-from smoldocling.engine.reference import Reference, choose_dtype, float_of_byte
+from smoldocling.engine.inbox import Inbox
+from smoldocling.engine.reference import FILL_SECONDS, Reference, choose_dtype, float_of_byte
 from smoldocling.engine.sequence import Generation, Request
 from smoldocling.errors import UnusableCheckpoint, UnusableOption
 from smoldocling.pages import tiles
@@ -320,6 +322,48 @@ def test_requests_are_taken_a_batch_at_a_time(found: Checkpoint, requests: Seque
     next(answers)
     assert taken == [0, 1]
     assert [answer.key for answer in answers] == [1, 2, 3, 4]
+
+
+class Slow(Inbox):
+    """Requests that come one by one while somebody waits for them; after so many looks nobody wants the answers."""
+
+    def __init__(self, requests: Sequence[Request], looks: int = 10**9) -> None:
+        self._requests = list(requests)
+        self._looks = looks
+        self.waits: list[float] = []
+
+    def take(self, seconds: float = math.inf) -> Request | None:
+        self.waits.append(seconds)
+        return self._requests.pop(0) if self._requests else None
+
+    @property
+    def abandoned(self) -> bool:
+        self._looks -= 1
+        return self._looks < 0
+
+
+def test_a_batch_waits_a_moment_for_pages_that_are_still_being_drawn(
+    found: Checkpoint, requests: Sequence[Request], alone: dict[int, Generation]
+) -> None:
+    """Otherwise the first page would be written alone; but no page in hand may wait without limit for another."""
+    slow = Slow(requests)
+    with count_steps() as steps:
+        answers = by_key(engine_for(found, batch_size=3).run(slow))
+    assert {key: answer.ids for key, answer in answers.items()} == {key: answer.ids for key, answer in alone.items()}
+    assert steps[0] == 2 * NEW_TOKENS
+    assert slow.waits == [math.inf, FILL_SECONDS, FILL_SECONDS, math.inf, FILL_SECONDS, FILL_SECONDS, math.inf]
+
+
+@pytest.mark.parametrize("looks", [0, 3, 9])
+def test_a_run_that_nobody_wants_any_more_ends_within_a_layer(
+    found: Checkpoint, requests: Sequence[Request], looks: int
+) -> None:
+    """A batch takes minutes, and somebody has pressed Ctrl-C: in the tower, in the prompt, in an answer."""
+    engine = engine_for(found, batch_size=2)
+    with count_steps() as steps:
+        assert list(engine.run(Slow(requests[:4], looks))) == []
+    assert steps[0] <= (looks + 1) // 2, "a step goes through two layers, and none is taken after the last look"
+    assert len(list(engine.run(requests))) == len(requests), "the next run is none the worse for it"
 
 
 def test_no_requests_are_no_answers(found: Checkpoint) -> None:
