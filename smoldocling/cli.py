@@ -48,6 +48,7 @@ class Engine(StrEnum):
     """Who reads the pages."""
 
     auto = "auto"
+    native = "native"
     transformers = "transformers"
     textlayer = "textlayer"
 
@@ -68,6 +69,7 @@ class Dtype(StrEnum):
     float32 = "float32"
     bfloat16 = "bfloat16"
     float16 = "float16"
+    int8 = "int8"
 
 
 To = Annotated[
@@ -107,7 +109,7 @@ def convert(
     ] = "smoldocling",
     splits: Annotated[int, typer.Option(min=1, max=6, help="Image tiles along a page's long side.")] = 5,
     device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.auto,
-    dtype: Annotated[Dtype, typer.Option(help="The model's precision.")] = Dtype.auto,
+    dtype: Annotated[Dtype, typer.Option(help="The model's precision; int8: large weights in 8 bits.")] = Dtype.auto,
     batch_size: Annotated[str, typer.Option(metavar="N", help="Pages that the model reads at a time.")] = "auto",
     max_new_tokens: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Longest answer for a page; else what the model can hold.")
@@ -160,6 +162,8 @@ def convert(
         _fail(str(error), NOTHING)
     if converter.without_model:
         _say(f"note: {converter.without_model}; reading born-digital pages from their text layer")
+    if converter.without_native:
+        _say(f"note: {converter.without_native}; taking transformers")
     run = Run(None if output == STDOUT else Path(output), sys.stdout.buffer, formats, Look(furniture, page_break))
     try:
         with shown:

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 from smoldocling import checkpoint
-from smoldocling.errors import SmolDoclingError
+from smoldocling.errors import SmolDoclingError, UnknownNetwork
+from smoldocling.model import config as shapes
 
 PACKAGES = ("torch", "transformers", "tokenizers", "docling-core", "pymupdf", "pillow", "docling")
 
@@ -54,4 +55,15 @@ def _would_run(model: str) -> str:
         found = checkpoint.find(model, local_only=True)
     except SmolDoclingError as error:
         return f"the text layer of born-digital PDFs; {error}"
-    return f"{found.name} from {found.folder}, with transformers"
+    try:
+        shapes.read(found.config, found.tile_px)
+    except UnknownNetwork:
+        return f"{found.name} from {found.folder}, with transformers"
+    return f"{found.name} from {found.folder}, with the native engine, {_code()}"
+
+
+def _code() -> str:
+    """Whether the CPU's own code can be compiled here."""
+    from smoldocling.model import kernels
+
+    return "compiled for this CPU" if kernels.library() else "in plain torch (no C compiler with OpenMP was found)"

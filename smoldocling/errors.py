@@ -35,5 +35,9 @@ class UnusableCheckpoint(SmolDoclingError):
     """Files were found, but they are not a checkpoint that this engine can run."""
 
 
+class UnknownNetwork(UnusableCheckpoint):
+    """A checkpoint of another architecture than the native engine computes; transformers may know it."""
+
+
 class UnwritableOutput(SmolDoclingError):
     """The result exists but cannot be put where the user asked for it."""

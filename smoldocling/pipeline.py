@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from smoldocling.desk import Outcome
     from smoldocling.engine.sequence import Generation, Request
 
-EngineName = Literal["auto", "transformers", "textlayer"]
-ENGINES: tuple[EngineName, ...] = ("auto", "transformers", "textlayer")
+EngineName = Literal["auto", "native", "transformers", "textlayer"]
+ENGINES: tuple[EngineName, ...] = ("auto", "native", "transformers", "textlayer")
 Tick = Callable[[int, int, int], None]
 # More pages at a time than any memory holds.
 MAX_BATCH = 4096
@@ -63,8 +63,10 @@ class Converter:
     ) -> None:
         """Find and load the checkpoint that `engine` needs.
 
-        engine    "transformers" reads pages with the model and raises NoCheckpoint where there is none; "textlayer"
-                  reads born-digital pages without any; "auto" is the first where a checkpoint is at hand
+        engine    "native" reads pages with the model, and raises NoCheckpoint where there is none and UnknownNetwork
+                  where it is of another architecture; "transformers" does the same through that library; "textlayer"
+                  reads born-digital pages without any; "auto" is the first of these that can be had
+        dtype     "auto", "float32", "bfloat16", "float16", "int8" (native only: large weights in 8 bits)
         splits    image tiles along a page's long side, 1..6
         password  for locked PDFs, or a function from the document's name to one
         pictures  cut figures out of their pages; they go into HTML and JSON
@@ -89,12 +91,17 @@ class Converter:
         self._model: Transcriber | None = None
         if engine != "textlayer":
             try:
-                self._model = load(model, splits, device, dtype, batch_size, max_new_tokens)
+                self._model = load(model, engine, splits, device, dtype, batch_size, max_new_tokens)
             except NoCheckpoint as error:
                 if engine != "auto":
                     raise
                 self.without_model = error.reason
         self._desk: Desk[Found] = Desk(self._run)
+
+    @property
+    def without_native(self) -> str | None:
+        """Why the model is run by transformers although nobody asked for that; None where it is not."""
+        return self._model.without_native if self._model else None
 
     @property
     def engine(self) -> str:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 import doctags
 from smoldocling import checkpoint
-from smoldocling.errors import UnreadablePage, UnusableOption
+from smoldocling.errors import UnknownNetwork, UnreadablePage, UnusableOption
 from smoldocling.pages.documents import SourcePage
 from smoldocling.result import PageResult, Status
 
 if TYPE_CHECKING:
+    from smoldocling.engine.native import Native
+    from smoldocling.engine.reference import Reference
     from smoldocling.engine.sequence import Engine, Generation, Request
     from smoldocling.vocab import Vocab
 
@@ -21,7 +23,11 @@ if TYPE_CHECKING:
 class Transcriber:
     """An engine with the two things that stand between it and pages: the tokenizer and the tiles."""
 
-    def __init__(self, engine: Engine, vocab: Vocab, splits: int, max_new_tokens: int | None) -> None:
+    def __init__(
+        self, engine: Engine, vocab: Vocab, splits: int, max_new_tokens: int | None, without_native: str | None = None
+    ) -> None:
+        """without_native  why it is not the native engine although that was asked for"""
+        self.without_native = without_native
         self.engine = engine
         self.vocab = vocab
         self._splits = splits
@@ -69,14 +75,38 @@ class Transcriber:
 
 
 def load(
-    name: str, splits: int, device: str, dtype: str, batch_size: int | Literal["auto"], max_new_tokens: int | None
+    name: str,
+    engine: Literal["auto", "native", "transformers"],
+    splits: int,
+    device: str,
+    dtype: str,
+    batch_size: int | Literal["auto"],
+    max_new_tokens: int | None,
 ) -> Transcriber:
-    """Find the checkpoint and load it. Raises NoCheckpoint, UnusableCheckpoint, UnusableOption."""
+    """Find the checkpoint and load it. Raises NoCheckpoint, UnusableCheckpoint, UnusableOption.
+
+    engine  "auto" is "native", and "transformers" for networks that the native engine does not compute
+    """
     found = checkpoint.find(name)
     # only now: torch and transformers take seconds to import, for nothing where there is no checkpoint
-    from smoldocling.engine.reference import Reference
     from smoldocling.vocab import Vocab
 
     vocab = Vocab(found)
-    engine = Reference(found, vocab, device=device, dtype=dtype, batch_size=batch_size)
-    return Transcriber(engine, vocab, splits, max_new_tokens)
+
+    def transcriber(kind: type[Native] | type[Reference], *, unknown: str | None = None) -> Transcriber:
+        made = kind(found, vocab, device=device, dtype=dtype, batch_size=batch_size)
+        return Transcriber(made, vocab, splits, max_new_tokens, unknown)
+
+    unknown = None
+    if engine != "transformers":
+        from smoldocling.engine.native import Native
+
+        try:
+            return transcriber(Native)
+        except UnknownNetwork as error:
+            if engine == "native":
+                raise
+            unknown = str(error)
+    from smoldocling.engine.reference import Reference
+
+    return transcriber(Reference, unknown=unknown)

@@ -1,6 +1,6 @@
 """Attention over whole rows: the tower's, where every patch sees its tile, and a prompt's, which looks back.
 
-Knows: queries, keys, values. Does not know: layers, weights, slots. Steps of the decoder have their own (kernels/step.c).
+Knows: queries, keys, values. Does not know: layers, weights, slots. Compiled steps of the decoder have their own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The shape of one network of the family, read from config.json.
 
-Knows: transformers' names for shapes and the values that its classes take where a file leaves them out. Does not know:
-weights, tiles, tokens. Law: what is not read here is either checked to be what the code computes, or makes no difference.
+Knows: transformers' names for shapes and the values that its classes take where a file leaves them out. Does not
+know: weights, tiles, tokens.
+Law: what is not read here is either checked to be what the code computes, or makes no difference.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from smoldocling.errors import UnusableCheckpoint
+from smoldocling.errors import UnknownNetwork
 
 # Where config.json has no value, the classes of transformers have these (Idefics3VisionConfig, LlamaConfig inside
 # Idefics3Config, Idefics3Config). A file written by `save_pretrained` of older versions leaves such values out.
@@ -108,7 +109,7 @@ class Config:
 def read(config: Mapping[str, Any], tile_px: int) -> Config:
     """The shape that a config.json describes, for square tiles of `tile_px`.
 
-    Raises UnusableCheckpoint for an architecture that is not computed here.
+    Raises UnknownNetwork for an architecture that is not computed here.
     """
     for name, taken in COMPUTED.items():
         value = _get(config, name)
@@ -163,7 +164,7 @@ def _whole(config: Mapping[str, Any], name: str) -> int:
     return value
 
 
-def _other(reason: str) -> UnusableCheckpoint:
-    return UnusableCheckpoint(
+def _other(reason: str) -> UnknownNetwork:
+    return UnknownNetwork(
         f"config.json describes a network that the native engine does not compute ({reason}); try --engine transformers"
     )

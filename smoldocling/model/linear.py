@@ -26,7 +26,7 @@ LINE_BYTES = 64
 
 def onednn(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether torch can call oneDNN by itself there. In float32 on AMD that is twice as fast as MKL."""
-    if device.type != "cpu" or not torch.backends.mkldnn.is_available():
+    if device.type != "cpu" or not torch._C._has_mkldnn:
         return False
     return dtype == torch.float32 or (dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
 

@@ -40,7 +40,7 @@ class Network:
         eights: bool = False,
         compiled: bool = True,
     ) -> None:
-        """Load. Raises UnusableCheckpoint for an architecture or weights of another kind.
+        """Load. Raises UnknownNetwork for an architecture or weights of another kind.
 
         config, tensors  config.json and the files' tensors under transformers' names
         eights           large weights as int8

@@ -72,7 +72,7 @@ class Parts:
         Returns the queries over the root of head_dim, (kv_heads, rows, group, head_dim).
         """
         rows, kv_heads, head_dim = len(x), len(keys), x.shape[-1]
-        q, k, v = x.float().split((heads, kv_heads, kv_heads), 1)
+        q, k, v = x.float().tensor_split((heads, heads + kv_heads), 1)
         cosine, sine = (table[start : start + rows, None] for table in (cosines, sines))
         q, k = (
             torch.cat([first * cosine - second * sine, second * cosine + first * sine], -1)
@@ -81,7 +81,8 @@ class Parts:
         keys[:, start : start + rows] = k.transpose(0, 1)
         values[:, start : start + rows] = v.transpose(0, 1)
         q = (q * head_dim**-0.5).to(x.dtype)
-        return q.view(rows, kv_heads, heads // kv_heads, head_dim).transpose(0, 1).contiguous()
+        by_heads: torch.Tensor = q.view(rows, kv_heads, heads // kv_heads, head_dim).transpose(0, 1)
+        return by_heads.contiguous()
 
     def quantised(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(rows, width) -> int8 (rows, width) and float32 (rows): x = int8 * scale, the largest of a row at 127."""

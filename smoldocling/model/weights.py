@@ -10,14 +10,14 @@ from collections.abc import Mapping
 
 import torch
 
-from smoldocling.errors import UnusableCheckpoint
+from smoldocling.errors import UnknownNetwork
 
 # Files of older writers hold a table that is computed here.
 COMPUTED = ("rotary_emb.inv_freq", "position_ids")
 
 
 class Weights:
-    """Hands out tensors as `dtype` on the CPU. What the files hold in that dtype stays memory-mapped until it is copied."""
+    """Hands out tensors as `dtype` on the CPU. What the files hold in that dtype is memory-mapped until it is copied."""
 
     def __init__(self, tensors: Mapping[str, torch.Tensor], dtype: torch.dtype) -> None:
         self._tensors = tensors
@@ -25,7 +25,7 @@ class Weights:
         self.dtype = dtype
 
     def take(self, name: str, *shape: int) -> torch.Tensor:
-        """One tensor. Raises UnusableCheckpoint if it is not there, has another shape, or is quantised."""
+        """One tensor. Raises UnknownNetwork if it is not there, has another shape, or is quantised."""
         if name not in self._tensors:
             raise _other(f"there is no {name}")
         tensor = self._tensors[name]
@@ -46,13 +46,13 @@ class Weights:
         self._taken.add(name)
 
     def finish(self) -> None:
-        """Raises UnusableCheckpoint if the files hold more than was taken."""
+        """Raises UnknownNetwork if the files hold more than was taken."""
         left = sorted(name for name in self._tensors if name not in self._taken and not name.endswith(COMPUTED))
         if left:
             raise _other(f"nothing takes {left[0]}" + (f" and {len(left) - 1} more" if len(left) > 1 else ""))
 
 
-def _other(reason: str) -> UnusableCheckpoint:
-    return UnusableCheckpoint(
+def _other(reason: str) -> UnknownNetwork:
+    return UnknownNetwork(
         f"the weights are not those of a network that the native engine computes ({reason}); try --engine transformers"
     )

@@ -23,8 +23,8 @@ FOLDER = Path(__file__).parent
 SOURCES = ("step.c", "parts.c")
 HEADERS = ("vector.h",)
 COMPILERS = ("gcc", "clang", "cc")
-# No -ffast-math: by the law in step.c nothing is reordered. OpenMP is the one that torch has loaded: the threads of both
-# are the same.
+# No -ffast-math: by the law in step.c nothing is reordered. OpenMP is the one that torch has loaded, so that both
+# have the same threads.
 FLAGS = ("-O3", "-march=native", "-std=gnu11", "-fopenmp", "-fPIC", "-shared")
 COMPILE_SECONDS = 120
 
