@@ -11,7 +11,8 @@ not matter: every page is as long as it is told to be.
 
 PAGES.npz holds for each page i, from 0: `tiles_i` uint8 (tiles, side, side, 3), `ids_i` int64 (prompt,), and
 `new_tokens_i`. Without it, letter pages of noise at five tiles along the long side, with answers of 300 to 2000 tokens.
-A table for people on stderr, one line of JSON on stdout. The random checkpoint of fullsize.py will do.
+A table for people on stderr, one line of JSON on stdout; `cores_elsewhere` says how busy the machine was with other
+things meanwhile. The random checkpoint of fullsize.py will do.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
-import os
 import resource
 import statistics
 import subprocess
@@ -31,9 +31,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import psutil  # type: ignore[import-not-found,import-untyped,unused-ignore] # nncf needs it, we do not
 import torch
 from numpy.typing import NDArray
-from optimum.intel import OVModelForVisualCausalLM  # type: ignore[import-not-found] # only in the peer's environment
+from optimum.intel import OVModelForVisualCausalLM  # type: ignore[import-not-found,unused-ignore]
 from transformers import AutoModelForImageTextToText, AutoTokenizer
 from transformers.generation.streamers import BaseStreamer
 
@@ -98,9 +99,10 @@ def main() -> None:
     report["settings"] = {name: _plain(compiled.get_property(name)) for name in SETTINGS}
     _tell("", report)
     for part in arguments.parts:
-        busy = os.getloadavg()[0]
+        start, elsewhere = time.perf_counter(), _seconds_elsewhere()
         figures = PARTS[part](model, pages, arguments)
-        report[part] = {**figures, "peak_mb": _peak_mb(), "load_before": round(busy, 2)}
+        cores = (_seconds_elsewhere() - elsewhere) / (time.perf_counter() - start)
+        report[part] = {**figures, "peak_mb": _peak_mb(), "cores_elsewhere": round(cores, 2)}
         _tell(part, report[part])
     print(json.dumps(report))
 
@@ -296,6 +298,12 @@ def _spread(values: Sequence[float]) -> Figures:
 def _plain(setting: Any) -> str:
     """A setting of the runtime in words: its types of numbers are objects."""
     return setting.to_string() if hasattr(setting, "to_string") else str(setting)
+
+
+def _seconds_elsewhere() -> float:
+    """CPU seconds that were not ours, so far. Figures from a machine that was busy with something else say little."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system + times.steal) - time.process_time()
 
 
 def _peak_mb() -> int:
