@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from asking import NEW_TOKENS, PAGES, by_key, noise, request_for
 from safetensors.torch import load_file, save_file
 from tiny import Style, make_checkpoint
 from transformers import AutoModelForImageTextToText, AutoProcessor, Idefics3ForConditionalGeneration
@@ -23,14 +23,9 @@ from smoldocling.engine.inbox import Inbox
 from smoldocling.engine.reference import FILL_SECONDS, Reference, choose_dtype, float_of_byte
 from smoldocling.engine.sequence import Generation, Request
 from smoldocling.errors import UnusableCheckpoint, UnusableOption
-from smoldocling.pages import tiles
 from smoldocling.vocab import PAGE_INSTRUCTION, Vocab
 
 STYLES: tuple[Style, ...] = ("smoldocling", "granite")
-
-# Width and height of noise images and their splits: 17, 13, 26, 5 tiles and one tile, so prompts differ in length.
-PAGES = [(100, 128, 4), (140, 100, 4), (90, 90, 5), (30, 200, 4), (7, 9, 1)]
-NEW_TOKENS = 24
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -40,17 +35,6 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def noise(number: int) -> Image.Image:
-    width, height, _ = PAGES[number]
-    rng = np.random.default_rng(number)
-    return Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
-
-
-def request_for(found: Checkpoint, number: int, max_new_tokens: int = NEW_TOKENS) -> Request:
-    cut = tiles.split(noise(number), splits=PAGES[number][2], tile_px=found.tile_px)
-    return Request(number, cut.pixels, Vocab(found).prompt_ids(cut.rows, cut.columns), max_new_tokens)
 
 
 def engine_for(found: Checkpoint, batch_size: int = len(PAGES)) -> Reference:
@@ -77,13 +61,6 @@ def write_one(found: Checkpoint) -> tuple[str, Generation]:
         (answer,) = engine.run([request_for(found, 0)])
     assert steps == [answer.steps]
     return Vocab(found).decode(answer.ids), answer
-
-
-def by_key(answers: Iterator[Generation]) -> dict[int, Generation]:
-    listed = list(answers)
-    keyed = {answer.key: answer for answer in listed}
-    assert len(keyed) == len(listed), "every request is answered once"
-    return keyed
 
 
 @pytest.fixture(scope="module", params=STYLES)
