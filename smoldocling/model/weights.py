@@ -17,7 +17,7 @@ COMPUTED = ("rotary_emb.inv_freq", "position_ids")
 
 
 class Weights:
-    """Hands out tensors as `dtype` on the CPU. What the files hold in that dtype is memory-mapped until it is copied."""
+    """Hands out tensors as `dtype` on the CPU. What the files hold in that dtype is memory-mapped."""
 
     def __init__(self, tensors: Mapping[str, torch.Tensor], dtype: torch.dtype) -> None:
         self._tensors = tensors

@@ -44,8 +44,8 @@ struct cache {
 
 /* ---- products */
 
-/* out[column][row] = weight row . x column, for ROWS weight rows and `columns` of x. */
-INLINE void dots_of(const int kind, const int columns, const void *base, const int64_t *row, const float *x, int64_t step,
+/* out[column][row] = weight row . x column, for ROWS weight rows and `columns` of x, which are float32. */
+INLINE void dots_of(const int kind, const int columns, const void *base, const int64_t *row, const void *x, int64_t step,
                     int inputs, float *out) {
   lanes total[ROWS][COLUMNS] = {};
   for (int i = 0; i < inputs; i += LANES) {
@@ -55,7 +55,7 @@ INLINE void dots_of(const int kind, const int columns, const void *base, const i
       fetch(kind, (const char *)base + AHEAD, row[r] * inputs + i);
     }
     for (int c = 0; c < columns; c++) {
-      lanes y = load(x + c * step + i);
+      lanes y = load((const float *)x + c * step + i);
       KEEP(y);
       for (int r = 0; r < ROWS; r++)
         total[r][c] += w[r] * y;
@@ -65,27 +65,72 @@ INLINE void dots_of(const int kind, const int columns, const void *base, const i
     sums(total[0][c], total[1][c], total[2][c], total[3][c], out + c * ROWS);
 }
 
-#define DOTS(kind)                                                                                                         \
-  switch (columns) {                                                                                                       \
-  case 1: dots_of(kind, 1, base, row, x, step, inputs, out); break;                                                        \
-  case 2: dots_of(kind, 2, base, row, x, step, inputs, out); break;                                                        \
-  case 3: dots_of(kind, 3, base, row, x, step, inputs, out); break;                                                        \
-  default: dots_of(kind, 4, base, row, x, step, inputs, out);                                                              \
+#ifdef __AVX512BF16__
+/* The same where both are bfloat16, by the instruction that multiplies pairs of them: twice the speed. */
+INLINE void dots_of_pairs(const int columns, const void *base, const int64_t *row, const void *x, int64_t step, int inputs,
+                          float *out) {
+  __m512 total[ROWS][COLUMNS] = {};
+  for (int i = 0; i < inputs; i += 2 * LANES) {
+    __m512bh w[ROWS];
+    for (int r = 0; r < ROWS; r++) {
+      memcpy(&w[r], (const uint16_t *)base + row[r] * inputs + i, sizeof w[r]);
+      fetch(BFLOAT16, (const char *)base + AHEAD, row[r] * inputs + i);
+    }
+    for (int c = 0; c < columns; c++) {
+      __m512bh y;
+      memcpy(&y, (const uint16_t *)x + c * step + i, sizeof y);
+      KEEP(y);
+      for (int r = 0; r < ROWS; r++)
+        total[r][c] = _mm512_dpbf16_ps(total[r][c], w[r], y);
+    }
   }
+  for (int c = 0; c < columns; c++)
+    sums((lanes)total[0][c], (lanes)total[1][c], (lanes)total[2][c], (lanes)total[3][c], out + c * ROWS);
+}
+#endif
 
-static void dots(const struct matrix *w, const int64_t *row, const float *x, int64_t step, int columns, int inputs,
-                 float *out) {
+#define DOTS(dots_of, ...)                                                                                                 \
+  switch (columns) {                                                                                                       \
+  case 1: dots_of(__VA_ARGS__ 1, base, row, x, step, inputs, out); break;                                                  \
+  case 2: dots_of(__VA_ARGS__ 2, base, row, x, step, inputs, out); break;                                                  \
+  case 3: dots_of(__VA_ARGS__ 3, base, row, x, step, inputs, out); break;                                                  \
+  default: dots_of(__VA_ARGS__ 4, base, row, x, step, inputs, out);                                                        \
+  }
+#define KIND(kind) kind,
+
+/* `kind` is that of x, whose columns lie `step` numbers apart. */
+static void dots(const int kind, const struct matrix *w, const int64_t *row, const void *x, int64_t step, int columns,
+                 int inputs, float *out) {
   const void *base = w->data;
+#ifdef __AVX512BF16__
+  if (kind == BFLOAT16) {
+    DOTS(dots_of_pairs)
+    return;
+  }
+#endif
+  (void)kind;
   if (w->kind == FLOAT32) {
-    DOTS(FLOAT32)
+    DOTS(dots_of, KIND(FLOAT32))
   } else if (w->kind == BFLOAT16) {
-    DOTS(BFLOAT16)
+    DOTS(dots_of, KIND(BFLOAT16))
   } else {
-    DOTS(INT8)
+    DOTS(dots_of, KIND(INT8))
     for (int r = 0; r < ROWS; r++)
       for (int c = 0; c < columns; c++)
         out[c * ROWS + r] *= w->scale[row[r]];
   }
+}
+
+/* Of what kind the vectors are that weights are multiplied with: bfloat16 where the processor has an instruction for it
+and all weights are, as torch computes in that precision; else float32. */
+static int factors(const struct network *net) {
+#ifdef __AVX512BF16__
+  int whole = !(net->width % (2 * LANES) || net->inner % (2 * LANES) || net->heads * net->head_dim % (2 * LANES));
+  if (whole && net->layer[0].qkv.kind == BFLOAT16 && net->head.kind == BFLOAT16)
+    return BFLOAT16;
+#endif
+  (void)net;
+  return FLOAT32;
 }
 
 /* ---- the parts of a layer. `rows` are those of the step; every thread does its share. */
@@ -98,11 +143,12 @@ struct step {
   float *x;         /* (rows, width) */
   float *q;         /* (rows, heads, head_dim), scaled */
   float *part;      /* (rows, heads, pieces, 2 + head_dim): largest score, sum of shares, sum of values */
-  float *act;       /* (rows, inner) */
+  int kind;         /* of y and act, the vectors that weights are multiplied with */
+  void *act;        /* (rows, inner) */
 };
 
 /* y = x / rms(x) * weight, for all rows: cheaper than waiting for another thread to do it. */
-static void normalise(const struct step *s, const float *weight, float *y) {
+static void normalise(const struct step *s, const float *weight, void *y) {
   int width = s->net->width;
   for (int m = 0; m < s->rows; m++) {
     const float *x = s->x + (int64_t)m * width;
@@ -111,8 +157,13 @@ static void normalise(const struct step *s, const float *weight, float *y) {
       squares += load(x + i) * load(x + i);
     float scale = 1.0f / sqrtf(sum(squares) / (float)width + s->net->eps);
     for (int i = 0; i < width; i += LANES)
-      store(y + (int64_t)m * width + i, load(x + i) * splat(scale) * load(weight + i));
+      store_lanes(s->kind, y, (int64_t)m * width + i, load(x + i) * splat(scale) * load(weight + i));
   }
+}
+
+/* The m-th row of `width` numbers. */
+INLINE const void *row_of(const struct step *s, const void *y, int m, int width) {
+  return (const char *)y + (int64_t)m * width * (s->kind == FLOAT32 ? 4 : 2);
 }
 
 INLINE int64_t place(const struct step *s, int layer, int row, int head) {
@@ -121,7 +172,7 @@ INLINE int64_t place(const struct step *s, int layer, int row, int head) {
 }
 
 /* Queries, keys and values; positions are turned into them at once, and keys and values go to the cache. */
-static void project(const struct step *s, int number, const float *y, int thread, int threads) {
+static void project(const struct step *s, int number, const void *y, int thread, int threads) {
   const struct network *net = s->net;
   const int dim = net->head_dim, half = dim / 2, each = dim / ROWS;
   const float scale = 1.0f / sqrtf((float)dim);
@@ -133,7 +184,7 @@ static void project(const struct step *s, int number, const float *y, int thread
     for (int m = 0; m < s->rows; m += COLUMNS) {
       float out[ROWS * COLUMNS];
       int columns = s->rows - m < COLUMNS ? s->rows - m : COLUMNS;
-      dots(&net->layer[number].qkv, row, y + (int64_t)m * net->width, net->width, columns, net->width, out);
+      dots(s->kind, &net->layer[number].qkv, row, row_of(s, y, m, net->width), net->width, columns, net->width, out);
       for (int c = 0; c < columns; c++) {
         float *a = out + c * ROWS, *b = a + 2;
         int position = s->position[m + c];
@@ -270,7 +321,7 @@ static void attend(const struct step *s, int number, int thread, int threads) {
 }
 
 /* Pieces become one row of attention, in order. */
-static void join(const struct step *s, float *y) {
+static void join(const struct step *s, void *y) {
   const int dim = s->net->head_dim, heads = s->net->heads;
   for (int64_t at = 0; at < (int64_t)s->rows * heads; at++) {
     int pieces = s->position[at / heads] / PIECE + 1;
@@ -278,8 +329,7 @@ static void join(const struct step *s, float *y) {
     float most = part[0], shares = 0.0f;
     for (int piece = 1; piece < pieces; piece++)
       most = part[piece * (2 + dim)] > most ? part[piece * (2 + dim)] : most;
-    float *out = y + at * dim;
-    memset(out, 0, (size_t)dim * sizeof *out);
+    float out[MAX_HEAD_DIM] __attribute__((aligned(64))) = {};
     for (int piece = 0; piece < pieces; piece++) {
       const float *p = part + piece * (2 + dim);
       float weight = expf(p[0] - most);
@@ -288,12 +338,12 @@ static void join(const struct step *s, float *y) {
         store(out + i, load(out + i) + splat(weight) * load(p + 2 + i));
     }
     for (int i = 0; i < dim; i += LANES)
-      store(out + i, load(out + i) / splat(shares));
+      store_lanes(s->kind, y, at * dim + i, load(out + i) / splat(shares));
   }
 }
 
 /* x += y W^T */
-static void add(const struct step *s, const struct matrix *w, const float *y, int inputs, int thread, int threads) {
+static void add(const struct step *s, const struct matrix *w, const void *y, int inputs, int thread, int threads) {
   int width = s->net->width, first, end;
   share(width / ROWS, thread, threads, &first, &end);
   for (int64_t n = (int64_t)first * ROWS; n < (int64_t)end * ROWS; n += ROWS) {
@@ -301,7 +351,7 @@ static void add(const struct step *s, const struct matrix *w, const float *y, in
     for (int m = 0; m < s->rows; m += COLUMNS) {
       float out[ROWS * COLUMNS];
       int columns = s->rows - m < COLUMNS ? s->rows - m : COLUMNS;
-      dots(w, row, y + (int64_t)m * inputs, inputs, columns, inputs, out);
+      dots(s->kind, w, row, row_of(s, y, m, inputs), inputs, columns, inputs, out);
       for (int c = 0; c < columns; c++)
         for (int r = 0; r < ROWS; r++)
           s->x[(int64_t)(m + c) * width + n + r] += out[c * ROWS + r];
@@ -310,7 +360,7 @@ static void add(const struct step *s, const struct matrix *w, const float *y, in
 }
 
 /* act = silu(y G^T) * (y U^T) */
-static void gate(const struct step *s, const struct matrix *w, const float *y, int thread, int threads) {
+static void gate(const struct step *s, const struct matrix *w, const void *y, int thread, int threads) {
   int width = s->net->width, inner = s->net->inner, first, end;
   share(inner / LANES, thread, threads, &first, &end);
   for (int64_t i = (int64_t)first * LANES; i < (int64_t)end * LANES; i += LANES)
@@ -320,7 +370,7 @@ static void gate(const struct step *s, const struct matrix *w, const float *y, i
       for (int j = 0; j < LANES; j += 2) {
         float out[ROWS * COLUMNS];
         int64_t row[ROWS] = {i + j, i + j + 1, inner + i + j, inner + i + j + 1};
-        dots(w, row, y + (int64_t)m * width, width, columns, width, out);
+        dots(s->kind, w, row, row_of(s, y, m, width), width, columns, width, out);
         for (int c = 0; c < columns; c++)
           for (int r = 0; r < 2; r++) {
             gates[c][j + r] = out[c * ROWS + r];
@@ -329,7 +379,7 @@ static void gate(const struct step *s, const struct matrix *w, const float *y, i
       }
       for (int c = 0; c < columns; c++) {
         lanes g = load(gates[c]), u = load(ups[c]);
-        store(s->act + (int64_t)(m + c) * inner + i, g / (splat(1.0f) + exponential(-g)) * u);
+        store_lanes(s->kind, s->act, (int64_t)(m + c) * inner + i, g / (splat(1.0f) + exponential(-g)) * u);
       }
     }
 }
@@ -340,7 +390,7 @@ struct best {
 };
 
 /* The best id of each row among this thread's; the lowest where two are equal. */
-static void choose(const struct step *s, const float *y, struct best *best, float *logits, int thread, int threads) {
+static void choose(const struct step *s, const void *y, struct best *best, float *logits, int thread, int threads) {
   const struct network *net = s->net;
   int vocab = net->vocab, units = (vocab + ROWS - 1) / ROWS, first, end;
   share(units, thread, threads, &first, &end);
@@ -353,7 +403,7 @@ static void choose(const struct step *s, const float *y, struct best *best, floa
     for (int m = 0; m < s->rows; m += COLUMNS) {
       float out[ROWS * COLUMNS];
       int columns = s->rows - m < COLUMNS ? s->rows - m : COLUMNS;
-      dots(&net->head, row, y + (int64_t)m * net->width, net->width, columns, net->width, out);
+      dots(s->kind, &net->head, row, row_of(s, y, m, net->width), net->width, columns, net->width, out);
       for (int c = 0; c < columns; c++)
         for (int r = 0; r < ROWS && n + r < vocab; r++) {
           float logit = out[c * ROWS + r];
@@ -381,7 +431,7 @@ static void embed(const struct step *s, const int32_t *ids) {
 logits: (rows, vocab) or NULL. Returns 0, or 1 if there is no memory. */
 int smoldocling_step(const struct network *net, const struct cache *cache, int32_t rows, const int32_t *ids,
                      const int32_t *slot, const int32_t *position, int32_t *next, float *logits) {
-  struct step s = {.net = net, .cache = cache, .slot = slot, .position = position, .rows = rows, .pieces = 1};
+  struct step s = {.net = net, .cache = cache, .slot = slot, .position = position, .rows = rows, .pieces = 1, .kind = factors(net)};
   for (int m = 0; m < rows; m++)
     s.pieces = position[m] / PIECE + 1 > s.pieces ? position[m] / PIECE + 1 : s.pieces;
   int64_t queries = (int64_t)net->heads * net->head_dim;
@@ -398,8 +448,8 @@ int smoldocling_step(const struct network *net, const struct cache *cache, int32
   s.x = scratch;
   s.q = s.x + rows * net->width;
   s.act = s.q + rows * queries;
-  s.part = s.act + (int64_t)rows * net->inner;
-  float *own = s.part + rows * parts;
+  float *own = s.q + rows * (queries + net->inner); /* each thread's y, as large as float32 would be */
+  s.part = own + net->threads * rows * widest;
   embed(&s, ids);
 #pragma omp parallel num_threads(net->threads)
   {
