@@ -20,4 +20,6 @@ def most_ids(request: Request, checkpoint: Checkpoint) -> int:
     room = checkpoint.context_length - len(request.ids)
     if room <= 0:
         raise ValueError(f"a prompt of {len(request.ids)} ids fills the context of {checkpoint.context_length}")
+    if request.max_new_tokens < 1:
+        raise ValueError(f"an answer of max_new_tokens={request.max_new_tokens} is none")
     return min(request.max_new_tokens, room)

@@ -105,12 +105,12 @@ class _Run:
     def answers(self) -> Iterator[Generation]:
         while not self._inbox.abandoned:
             yield from self._take()
+            if not self._scheduler.in_flight:
+                return
             yield from self._open()
             unit = self._scheduler.next()
-            if unit is not None:
+            if unit:
                 yield from self._do(unit)
-            elif not self._scheduler.in_flight:
-                return
 
     def _take(self) -> Iterator[Generation]:
         """Take a request if it can be worked on."""
