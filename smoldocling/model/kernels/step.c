@@ -98,35 +98,64 @@ INLINE void dots_of_pairs(const int columns, const void *base, const int64_t *ro
   }
 #define KIND(kind) kind,
 
-/* `kind` is that of x, whose columns lie `step` numbers apart. */
-static void dots(const int kind, const struct matrix *w, const int64_t *row, const void *x, int64_t step, int columns,
-                 int inputs, float *out) {
-  const void *base = w->data;
-#ifdef __AVX512BF16__
-  if (kind == BFLOAT16) {
-    DOTS(dots_of_pairs)
-    return;
+/* ROWS rows of weights, ready to be multiplied with vectors of a kind. */
+struct block {
+  const void *base;
+  int64_t row[ROWS];
+  float scale[ROWS]; /* of int8 */
+  int kind;          /* of the weights */
+  int scaled;
+};
+
+/* int8 becomes bfloat16, exactly, where that is what vectors are: once for all rows of the step, in `room`. */
+static struct block take(const int kind, const struct matrix *w, const int64_t *row, int inputs, void *room) {
+  struct block b = {.base = w->data, .kind = w->kind, .scaled = w->kind == INT8};
+  for (int r = 0; r < ROWS; r++) {
+    b.row[r] = row[r];
+    b.scale[r] = b.scaled ? w->scale[row[r]] : 1.0f;
   }
-#endif
-  (void)kind;
-  if (w->kind == FLOAT32) {
-    DOTS(dots_of, KIND(FLOAT32))
-  } else if (w->kind == BFLOAT16) {
-    DOTS(dots_of, KIND(BFLOAT16))
-  } else {
-    DOTS(dots_of, KIND(INT8))
-    for (int r = 0; r < ROWS; r++)
-      for (int c = 0; c < columns; c++)
-        out[c * ROWS + r] *= w->scale[row[r]];
+  if (kind == BFLOAT16 && w->kind == INT8) {
+    for (int r = 0; r < ROWS; r++) {
+      for (int i = 0; i < inputs; i += LANES) {
+        fetch(INT8, (const char *)w->data + AHEAD, row[r] * inputs + i);
+        store_lanes(BFLOAT16, room, (int64_t)r * inputs + i, load_any(INT8, w->data, row[r] * inputs + i));
+      }
+      b.row[r] = r;
+    }
+    b.base = room;
+    b.kind = BFLOAT16;
   }
+  return b;
 }
 
-/* Of what kind the vectors are that weights are multiplied with: bfloat16 where the processor has an instruction for it
-and all weights are, as torch computes in that precision; else float32. */
+/* `kind` is that of x, whose columns lie `step` numbers apart. */
+static void dots(const int kind, const struct block *b, const void *x, int64_t step, int columns, int inputs, float *out) {
+  const void *base = b->base;
+  const int64_t *row = b->row;
+#ifdef __AVX512BF16__
+  if (kind == BFLOAT16)
+    DOTS(dots_of_pairs)
+  else
+#endif
+  if (b->kind == FLOAT32)
+    DOTS(dots_of, KIND(FLOAT32))
+  else if (b->kind == BFLOAT16)
+    DOTS(dots_of, KIND(BFLOAT16))
+  else
+    DOTS(dots_of, KIND(INT8))
+  (void)kind;
+  if (b->scaled)
+    for (int r = 0; r < ROWS; r++)
+      for (int c = 0; c < columns; c++)
+        out[c * ROWS + r] *= b->scale[r];
+}
+
+/* Of what kind the vectors are that weights are multiplied with: bfloat16 where the network is and the processor has an
+instruction for it, as torch computes in that precision; else float32. */
 static int factors(const struct network *net) {
 #ifdef __AVX512BF16__
   int whole = !(net->width % (2 * LANES) || net->inner % (2 * LANES) || net->heads * net->head_dim % (2 * LANES));
-  if (whole && net->layer[0].qkv.kind == BFLOAT16 && net->head.kind == BFLOAT16)
+  if (whole && net->embedding.kind == BFLOAT16)
     return BFLOAT16;
 #endif
   (void)net;
@@ -145,6 +174,9 @@ struct step {
   float *part;      /* (rows, heads, pieces, 2 + head_dim): largest score, sum of shares, sum of values */
   int kind;         /* of y and act, the vectors that weights are multiplied with */
   void *act;        /* (rows, inner) */
+  uint16_t *room;   /* each thread's, (threads, ROWS, longest vector) */
+  int64_t longest;
+  float *gates;     /* each thread's, (threads, rows, 2, LANES) */
 };
 
 /* y = x / rms(x) * weight, for all rows: cheaper than waiting for another thread to do it. */
@@ -166,6 +198,8 @@ INLINE const void *row_of(const struct step *s, const void *y, int m, int width)
   return (const char *)y + (int64_t)m * width * (s->kind == FLOAT32 ? 4 : 2);
 }
 
+INLINE void *room_of(const struct step *s, int thread) { return s->room + thread * ROWS * s->longest; }
+
 INLINE int64_t place(const struct step *s, int layer, int row, int head) {
   const struct cache *c = s->cache;
   return (((layer * c->slots + s->slot[row]) * s->net->kv_heads + head) * c->length) * s->net->head_dim;
@@ -181,10 +215,11 @@ static void project(const struct step *s, int number, const void *y, int thread,
   for (int unit = first; unit < end; unit++) {
     int head = unit / each, j = unit % each * 2;
     int64_t base = (int64_t)head * dim + j, row[ROWS] = {base, base + 1, base + half, base + half + 1};
+    struct block b = take(s->kind, &net->layer[number].qkv, row, net->width, room_of(s, thread));
     for (int m = 0; m < s->rows; m += COLUMNS) {
       float out[ROWS * COLUMNS];
       int columns = s->rows - m < COLUMNS ? s->rows - m : COLUMNS;
-      dots(s->kind, &net->layer[number].qkv, row, row_of(s, y, m, net->width), net->width, columns, net->width, out);
+      dots(s->kind, &b, row_of(s, y, m, net->width), net->width, columns, net->width, out);
       for (int c = 0; c < columns; c++) {
         float *a = out + c * ROWS, *b = a + 2;
         int position = s->position[m + c];
@@ -348,10 +383,11 @@ static void add(const struct step *s, const struct matrix *w, const void *y, int
   share(width / ROWS, thread, threads, &first, &end);
   for (int64_t n = (int64_t)first * ROWS; n < (int64_t)end * ROWS; n += ROWS) {
     int64_t row[ROWS] = {n, n + 1, n + 2, n + 3};
+    struct block b = take(s->kind, w, row, inputs, room_of(s, thread));
     for (int m = 0; m < s->rows; m += COLUMNS) {
       float out[ROWS * COLUMNS];
       int columns = s->rows - m < COLUMNS ? s->rows - m : COLUMNS;
-      dots(s->kind, w, row, row_of(s, y, m, inputs), inputs, columns, inputs, out);
+      dots(s->kind, &b, row_of(s, y, m, inputs), inputs, columns, inputs, out);
       for (int c = 0; c < columns; c++)
         for (int r = 0; r < ROWS; r++)
           s->x[(int64_t)(m + c) * width + n + r] += out[c * ROWS + r];
@@ -362,26 +398,28 @@ static void add(const struct step *s, const struct matrix *w, const void *y, int
 /* act = silu(y G^T) * (y U^T) */
 static void gate(const struct step *s, const struct matrix *w, const void *y, int thread, int threads) {
   int width = s->net->width, inner = s->net->inner, first, end;
+  float *gates = s->gates + (int64_t)thread * s->rows * 2 * LANES; /* (rows, gate and up, LANES) */
   share(inner / LANES, thread, threads, &first, &end);
-  for (int64_t i = (int64_t)first * LANES; i < (int64_t)end * LANES; i += LANES)
-    for (int m = 0; m < s->rows; m += COLUMNS) {
-      float gates[COLUMNS][LANES], ups[COLUMNS][LANES];
-      int columns = s->rows - m < COLUMNS ? s->rows - m : COLUMNS;
-      for (int j = 0; j < LANES; j += 2) {
+  for (int64_t i = (int64_t)first * LANES; i < (int64_t)end * LANES; i += LANES) {
+    for (int j = 0; j < LANES; j += 2) {
+      int64_t row[ROWS] = {i + j, i + j + 1, inner + i + j, inner + i + j + 1};
+      struct block b = take(s->kind, w, row, width, room_of(s, thread));
+      for (int m = 0; m < s->rows; m += COLUMNS) {
         float out[ROWS * COLUMNS];
-        int64_t row[ROWS] = {i + j, i + j + 1, inner + i + j, inner + i + j + 1};
-        dots(s->kind, w, row, row_of(s, y, m, width), width, columns, width, out);
+        int columns = s->rows - m < COLUMNS ? s->rows - m : COLUMNS;
+        dots(s->kind, &b, row_of(s, y, m, width), width, columns, width, out);
         for (int c = 0; c < columns; c++)
           for (int r = 0; r < 2; r++) {
-            gates[c][j + r] = out[c * ROWS + r];
-            ups[c][j + r] = out[c * ROWS + 2 + r];
+            gates[(m + c) * 2 * LANES + j + r] = out[c * ROWS + r];
+            gates[(m + c) * 2 * LANES + LANES + j + r] = out[c * ROWS + 2 + r];
           }
       }
-      for (int c = 0; c < columns; c++) {
-        lanes g = load(gates[c]), u = load(ups[c]);
-        store_lanes(s->kind, s->act, (int64_t)(m + c) * inner + i, g / (splat(1.0f) + exponential(-g)) * u);
-      }
     }
+    for (int m = 0; m < s->rows; m++) {
+      lanes g = load(gates + m * 2 * LANES), u = load(gates + m * 2 * LANES + LANES);
+      store_lanes(s->kind, s->act, (int64_t)m * inner + i, g / (splat(1.0f) + exponential(-g)) * u);
+    }
+  }
 }
 
 struct best {
@@ -400,10 +438,11 @@ static void choose(const struct step *s, const void *y, struct best *best, float
     int64_t row[ROWS];
     for (int r = 0; r < ROWS; r++)
       row[r] = n + r < vocab ? n + r : vocab - 1;
+    struct block b = take(s->kind, &net->head, row, net->width, room_of(s, thread));
     for (int m = 0; m < s->rows; m += COLUMNS) {
       float out[ROWS * COLUMNS];
       int columns = s->rows - m < COLUMNS ? s->rows - m : COLUMNS;
-      dots(s->kind, &net->head, row, row_of(s, y, m, net->width), net->width, columns, net->width, out);
+      dots(s->kind, &b, row_of(s, y, m, net->width), net->width, columns, net->width, out);
       for (int c = 0; c < columns; c++)
         for (int r = 0; r < ROWS && n + r < vocab; r++) {
           float logit = out[c * ROWS + r];
@@ -435,9 +474,20 @@ int smoldocling_step(const struct network *net, const struct cache *cache, int32
   for (int m = 0; m < rows; m++)
     s.pieces = position[m] / PIECE + 1 > s.pieces ? position[m] / PIECE + 1 : s.pieces;
   int64_t queries = (int64_t)net->heads * net->head_dim;
-  int64_t parts = (int64_t)net->heads * s.pieces * (2 + net->head_dim);
   int64_t widest = net->width > queries ? net->width : queries;
-  int64_t floats = rows * (net->width + queries + parts + net->inner + net->threads * widest) + LANES * (5 + net->threads);
+  s.longest = widest > net->inner ? widest : net->inner;
+  int64_t sizes[] = {
+      rows * net->width,
+      rows * queries,
+      (int64_t)rows * net->inner,
+      net->threads * rows * widest, /* each thread's y */
+      net->threads * ROWS * s.longest,
+      (int64_t)net->threads * rows * 2 * LANES,
+      rows * net->heads * s.pieces * (2 + net->head_dim),
+  };
+  int64_t floats = 0;
+  for (int i = 0; i < 7; i++)
+    floats += sizes[i];
   float *scratch = aligned_alloc(64, ((size_t)floats * sizeof *scratch + 63) / 64 * 64);
   struct best *best = malloc((size_t)rows * net->threads * sizeof *best);
   if (!scratch || !best) {
@@ -446,10 +496,12 @@ int smoldocling_step(const struct network *net, const struct cache *cache, int32
     return 1;
   }
   s.x = scratch;
-  s.q = s.x + rows * net->width;
-  s.act = s.q + rows * queries;
-  float *own = s.q + rows * (queries + net->inner); /* each thread's y, as large as float32 would be */
-  s.part = own + net->threads * rows * widest;
+  s.q = s.x + sizes[0];
+  s.act = s.q + sizes[1];
+  float *own = s.q + sizes[1] + sizes[2];
+  s.room = (uint16_t *)(own + sizes[3]);
+  s.gates = own + sizes[3] + sizes[4];
+  s.part = s.gates + sizes[5];
   embed(&s, ids);
 #pragma omp parallel num_threads(net->threads)
   {
