@@ -59,10 +59,13 @@ def batches(size: int) -> Callable[[Iterable[Request]], Iterator[Generation]]:
 
 @dataclass
 class Slots:
-    """Continuous batching as the native engine does it: `steps` of a request are its key modulo 3, and one more."""
+    """Continuous batching as the native engine does it. Every third request takes one step, the others `length` more or
+    twice that.
+    """
 
     slots: int = 2
     pause: float = 0.0
+    length: int = 1
     misdeeds: dict[int, str] = field(default_factory=dict)
     taken: int = 0
     steps: int = 0
@@ -75,7 +78,7 @@ class Slots:
             while not inbox.abandoned:
                 while len(now) < self.slots and (request := inbox.take(0 if now else math.inf)) is not None:
                     self.taken += 1
-                    now[request.key] = (request, request.key % 3)
+                    now[request.key] = (request, request.key % 3 * self.length)
                 if not now:
                     return
                 self.steps += 1
@@ -232,6 +235,46 @@ def test_threads_share_one_engine() -> None:
     assert engine.steps < 9 * 15 * 2 / 2, "pages of several streams are written together"
 
 
+def test_so_many_are_made_ahead_and_no_more_and_streams_take_turns() -> None:
+    """A page of 21 tiles is 16.5 MB. A long job must not make a short one wait for all of it."""
+    made: dict[str, int] = {"a": 0, "b": 0}
+    taken: list[str] = []
+    go_on, both = threading.Event(), threading.Event()
+
+    def things(name: str) -> Iterator[tuple[str, bool]]:
+        for _ in range(20):
+            made[name] += 1
+            if min(made.values()) == AHEAD:
+                both.set()
+            yield name, True
+
+    def run(requests: Iterable[Request]) -> Iterator[Generation]:
+        for request in requests:
+            taken.append(desk._taken[request.key][1])
+            assert go_on.wait(LONG)
+            yield answer(request)
+
+    desk: Desk[str] = Desk(run)
+    found: dict[str, int] = {"a": 0, "b": 0}
+
+    def read(name: str) -> None:
+        for thing, _ in started(desk, things(name)):
+            found[thing] += 1
+
+    threads = [threading.Thread(target=read, args=(name,)) for name in made]
+    for thread in threads:
+        thread.start()
+    assert both.wait(LONG)
+    time.sleep(0.05)  # whoever goes too far has the time to do so
+    assert sorted(made.values()) == [AHEAD, AHEAD + 1], "and one is with the engine"
+    go_on.set()
+    for thread in threads:
+        thread.join(LONG)
+    assert found == {"a": 20, "b": 20}
+    # the first was taken before there was a second stream
+    assert all(one != after for one, after in itertools.pairwise(taken[1 : 2 * AHEAD]))
+
+
 def test_what_needs_no_engine_comes_out_while_it_is_busy() -> None:
     """A locked file is known to be locked at once, not when a page has been written down for a minute."""
     go_on = threading.Event()
@@ -287,7 +330,7 @@ def test_nobody_spins_while_there_is_nothing_to_do() -> None:
 @pytest.mark.parametrize("way", ["break", "raise", "Ctrl-C", "let go"])
 def test_however_the_caller_leaves_the_engine_is_closed_in_its_own_thread(way: str) -> None:
     """Tensors, CUDA graphs and files belong to the thread that made them. And at once: a page may take a minute."""
-    engine = Slots(2, pause=0.01)
+    engine = Slots(2, pause=0.01, length=10**6)
     desk: Desk[int] = Desk(engine.run)
 
     def leave() -> None:
