@@ -3,7 +3,7 @@
 Knows: requests, answers, the engine's thread. Does not know: what is asked about, who makes requests, tensors.
 Laws: what is put on a lane comes off it exactly once, as long as the lane is not left. Of each lane at most AHEAD
 requests wait for the engine. The engine waits for nobody who does not fetch: where BEHIND results of a lane lie, it is
-given no more of that lane. Its thread lives while there is a lane, and nowhere else does it run.
+given no more of that lane. It runs in one thread, which lives while there is a lane.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 S = TypeVar("S")
 T = TypeVar("T")
-# A thread inside torch when Python shuts down aborts the process; more patience than this nobody has.
+# A thread that is in torch while Python shuts down aborts the process, so it is waited for; but not for ever.
 EXIT_SECONDS = 10.0
 # The caller's own iterator is not waited for, but one that gives at once is given the time to do so.
 HANGING_SECONDS = 0.1
@@ -56,7 +56,6 @@ class Flow(Generic[T]):
                     thing.answer()
                 else:
                     yield thing, outcome
-                del thing, outcome, result  # what is done with must not stay for as long as the next one takes
             if self._broken is not None:
                 raise self._broken
         finally:
@@ -116,7 +115,6 @@ class Flow(Generic[T]):
             with contextlib.closing(self._make(self)) as made:
                 while self._lane.room() and (one := next(made, None)) is not None:
                     self._lane.put(*one)
-                    del one
         except BaseException as error:
             self._broken = error
         self._lane.end()
