@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smoldocling.engine.features import Known, Picture
@@ -28,6 +28,7 @@ def tiles_of(colours: list[int]) -> np.ndarray:
 
 
 @given(PAGES, st.integers(1, 5), st.integers(0, 12))
+@settings(deadline=None)
 def test_features_are_those_of_the_pages_own_tiles(pages: list[list[int]], most: int, room: int) -> None:
     """Whatever was encoded before, however many at once, and however soon it is forgotten."""
     known, seen = Known(room * FEATURE_BYTES), []

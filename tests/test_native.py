@@ -525,6 +525,20 @@ def test_smaller_precisions_run(found: Checkpoint, requests: Sequence[Request], 
     assert not {"error"} & {answer.finish for answer in answers.values()}
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("batch_size", [2, "auto"])
+def test_on_a_gpu_ids_are_those_of_the_reference_there(
+    found: Checkpoint, requests: Sequence[Request], batch_size: Any
+) -> None:
+    """Tiles in units of eight, slots that reserve their memory, and how many there is room for."""
+    vocab = Vocab(found)
+    reference = by_key(Reference(found, vocab, device="cuda", dtype="float32").run(requests))
+    engine = Native(found, vocab, device="cuda", dtype="float32", batch_size=batch_size)
+    assert same(by_key(engine.run(requests)), reference)
+    assert engine.batch_size == (room.MOST_PAGES["cuda"] if batch_size == "auto" else batch_size)
+
+
 @pytest.mark.parametrize("option", [{"device": "warp"}, {"device": "cuda:99"}, {"dtype": "int3"}])
 def test_a_device_or_dtype_that_is_not_there_is_refused(found: Checkpoint, option: dict[str, str]) -> None:
     """Before any weights are read."""

@@ -159,6 +159,7 @@ def answers_of(
 
 
 @given(REQUESTS, SLOTS)
+@settings(deadline=None)
 def test_without_trouble_every_answer_is_right(engine: Native, requests: list[Request], slots: int) -> None:
     """The bookkeeper notices every row that is not where it belongs."""
     answers = answers_of(engine, requests, slots, {})
@@ -168,7 +169,7 @@ def test_without_trouble_every_answer_is_right(engine: Native, requests: list[Re
 
 
 @given(REQUESTS, SLOTS, TROUBLE)
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_whatever_fails_the_other_answers_are_right(
     engine: Native, requests: list[Request], slots: int, trouble: dict[int, str]
 ) -> None:
@@ -186,6 +187,7 @@ def test_whatever_fails_the_other_answers_are_right(
 
 
 @given(REQUESTS, SLOTS, st.sets(st.integers(0, 60), max_size=2))
+@settings(deadline=None)
 def test_memory_that_is_short_now_and_then_costs_no_page_while_there_is_more_than_one_slot(
     engine: Native, requests: list[Request], slots: int, full: set[int]
 ) -> None:

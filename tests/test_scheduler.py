@@ -176,6 +176,7 @@ FULL_AT = st.frozensets(st.integers(1, 120), max_size=4)
 
 
 @given(PAGES, SLOTS, FULL_AT)
+@settings(deadline=None)
 def test_every_page_leaves_once_with_its_own_answer(pages: list[Page], slots: int, full_at: frozenset[int]) -> None:
     """Also when memory runs out and work begins again, and when pages fail at any unit."""
     run = played(pages, slots, full_at)
@@ -188,6 +189,7 @@ def test_every_page_leaves_once_with_its_own_answer(pages: list[Page], slots: in
 
 
 @given(PAGES, SLOTS, FULL_AT)
+@settings(deadline=None)
 def test_pages_are_begun_in_the_order_of_arrival(pages: list[Page], slots: int, full_at: frozenset[int]) -> None:
     """Somebody waits for each of them. Those that were put back keep their places: whoever was first is first again."""
     run = played(pages, slots, full_at)
@@ -197,6 +199,7 @@ def test_pages_are_begun_in_the_order_of_arrival(pages: list[Page], slots: int, 
 
 
 @given(PAGES, SLOTS, FULL_AT)
+@settings(deadline=None)
 def test_nobody_starves(pages: list[Page], slots: int, full_at: frozenset[int]) -> None:
     """A new page holds up the others by one unit a step, and others hold up a new page by one step a unit."""
     run = played(pages, slots, full_at)
@@ -205,7 +208,7 @@ def test_nobody_starves(pages: list[Page], slots: int, full_at: frozenset[int]) 
 
 
 @given(PAGES, SLOTS)
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_a_step_feeds_everybody_who_runs(pages: list[Page], slots: int) -> None:
     """Weights are read once a step, whoever takes part."""
     run = Run(pages, slots)
@@ -222,6 +225,7 @@ def test_a_step_feeds_everybody_who_runs(pages: list[Page], slots: int) -> None:
 
 
 @given(PAGES, SLOTS)
+@settings(deadline=None)
 def test_the_cut_of_a_prompt_depends_on_that_prompt_alone(pages: list[Page], slots: int) -> None:
     """Another cut is another order of sums: the same page would not be the same to the last bit."""
     together = played(pages, slots)

@@ -75,9 +75,11 @@ class Native:
         )
         self.known = Known()
         self.measured = batch_size == "auto"
+        """Whether free memory has a say in the number of slots, before it has run out."""
         self.most: int = room.MOST_PAGES.get(self.device.type, 1) if batch_size == "auto" else batch_size
+        """Slots at most, when memory has not run out."""
         self.batch_size = self.most
-        """Pages in flight at most. Halved when memory runs out, and then for the next runs too."""
+        """Slots at most. Halved when memory runs out, for the next runs too."""
 
     def run(self, requests: Iterable[Request]) -> Iterator[Generation]:
         """Answer in order of completion."""
