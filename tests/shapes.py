@@ -220,12 +220,13 @@ def network(
     eights: bool = False,
     compiled: bool = True,
     pixels: Pixels | None = None,
+    tile_px: int | None = None,
 ) -> Network:
     """Ours, from transformers' weights or the tensors of a file."""
     return Network(
         shape.config(),
         weights if isinstance(weights, Mapping) else tensors(weights),
-        shape.tile_px,
+        tile_px or shape.tile_px,
         pixels or Pixels(1 / 255, (0.5,) * 3, (0.5,) * 3),
         device=CPU,
         dtype=dtype,
@@ -235,13 +236,12 @@ def network(
 
 
 def tiles(shape: Shape, count: int, seed: int = 0) -> torch.Tensor:
-    """uint8 (count, T, T, 3): noise and stripes of different brightness, so that patches differ from each other."""
+    """uint8 (count, T, T, 3): noise on bands of different brightness, so that patches differ from each other."""
     generator = torch.Generator().manual_seed(seed)
     side = shape.tile_px
-    noise = torch.randint(0, 256, (count, side, side, 3), generator=generator)
-    stripes = torch.randint(0, 256, (count, side // 8, 1, 3), generator=generator).repeat_interleave(8, 1)
-    half_stripes = torch.arange(count)[:, None, None, None] % 2 * stripes
-    return ((noise + half_stripes) // 2).to(torch.uint8)
+    noise = torch.randint(0, 128, (count, side, side, 3), dtype=torch.uint8, generator=generator)
+    bands = torch.randint(0, 128, (count, side // 8 + 1, 1, 3), dtype=torch.uint8, generator=generator)
+    return noise + bands.repeat_interleave(8, 1)[:, :side]
 
 
 def normalised(pixels: torch.Tensor, settings: Pixels | None = None) -> torch.Tensor:
