@@ -33,12 +33,17 @@ DEFAULTS: dict[str, Any] = {
     "text_config.num_attention_heads": 32,
     "text_config.vocab_size": 32000,
     "text_config.max_position_embeddings": 2048,
-    "text_config.rms_norm_eps": 1e-5,
     "text_config.rope_theta": 10000.0,
 }
+# LlamaConfig's rms_norm_eps, and Idefics3Config's for a file that says nothing at all about the text network.
+EPS, EPS_WITHOUT_TEXT_CONFIG = 1e-6, 1e-5
+
+# No eps or theta is near it; whole numbers in JSON have no limit, and floats have.
+LARGEST_NUMBER = 1e30
 
 # What the code computes. A file that asks for anything else holds another architecture.
 COMPUTED: dict[str, tuple[Any, ...]] = {
+    "model_type": ("idefics3", "smolvlm"),
     "vision_config.hidden_act": ("gelu_pytorch_tanh",),
     "vision_config.num_channels": (3,),
     "text_config.model_type": ("llama",),
@@ -46,6 +51,7 @@ COMPUTED: dict[str, tuple[Any, ...]] = {
     "text_config.attention_bias": (False,),
     "text_config.mlp_bias": (False,),
     "text_config.rope_parameters.rope_type": ("default",),
+    "text_config.rope_parameters.type": ("default",),
     "text_config.rope_scaling.rope_type": ("default",),
     "text_config.rope_scaling.type": ("default",),
     "text_config.rope_parameters.partial_rotary_factor": (1.0, 1),
@@ -116,13 +122,13 @@ def read(config: Mapping[str, Any], tile_px: int) -> Config:
         if value is not None and value not in taken:
             raise _other(f"{name} is {reprlib.repr(value)}")
     width, heads = _whole(config, "text_config.hidden_size"), _whole(config, "text_config.num_attention_heads")
-    theta = _get(config, "text_config.rope_parameters.rope_theta") or _value(config, "text_config.rope_theta")
+    eps = EPS_WITHOUT_TEXT_CONFIG if _get(config, "text_config") is None else EPS
     shape = Config(
         vision_width=_whole(config, "vision_config.hidden_size"),
         vision_inner=_whole(config, "vision_config.intermediate_size"),
         vision_layers=_whole(config, "vision_config.num_hidden_layers"),
         vision_heads=_whole(config, "vision_config.num_attention_heads"),
-        vision_eps=float(_value(config, "vision_config.layer_norm_eps")),
+        vision_eps=_number(config, "vision_config.layer_norm_eps"),
         tile_px=tile_px,
         patch_px=_whole(config, "vision_config.patch_size"),
         positions=_whole(config, "vision_config.image_size") // _whole(config, "vision_config.patch_size"),
@@ -131,35 +137,63 @@ def read(config: Mapping[str, Any], tile_px: int) -> Config:
         inner=_whole(config, "text_config.intermediate_size"),
         layers=_whole(config, "text_config.num_hidden_layers"),
         heads=heads,
-        kv_heads=_get(config, "text_config.num_key_value_heads") or heads,
-        head_dim=_get(config, "text_config.head_dim") or width // heads,
+        kv_heads=_whole(config, "text_config.num_key_value_heads", heads),
+        head_dim=_whole(config, "text_config.head_dim", width // heads),
         vocab_size=_whole(config, "text_config.vocab_size"),
         context_length=_whole(config, "text_config.max_position_embeddings"),
-        rope_theta=float(theta),
-        eps=float(_value(config, "text_config.rms_norm_eps")),
+        rope_theta=_rope_theta(config),
+        eps=_number(config, "text_config.rms_norm_eps", eps),
         image_token_id=_whole(config, "image_token_id"),
-        tied_head=bool(_value(config, "tie_word_embeddings")),
+        tied_head=_switch(config, "tie_word_embeddings"),
     )
     if shape.vision_width % shape.vision_heads or shape.heads % shape.kv_heads or shape.head_dim % 2:
         raise _other("its heads do not divide its widths")
+    if not shape.positions or not shape.tile_positions or shape.patches % shape.joined:
+        raise _other(
+            f"a tile of {tile_px} pixels, patches of {shape.patch_px}, {shape.joined} by {shape.joined} joined"
+        )
     return shape
 
 
+def _rope_theta(config: Mapping[str, Any]) -> float:
+    """Newer files have it in an object, which has had two names; the older name comes first, as in transformers."""
+    outside = _number(config, "text_config.rope_theta")
+    place = "rope_scaling" if _get(config, "text_config.rope_scaling") else "rope_parameters"
+    return _number(config, f"text_config.{place}.rope_theta", outside)
+
+
 def _get(config: Mapping[str, Any], name: str) -> Any:
+    """A value by its dotted name, None where nothing is written."""
     value: Any = config
     for key in name.split("."):
-        value = value.get(key) if isinstance(value, Mapping) else None
+        if value is not None and not isinstance(value, Mapping):
+            raise _other(f"{reprlib.repr(value)} stands where {name} is looked for")
+        value = None if value is None else value.get(key)
     return value
 
 
-def _value(config: Mapping[str, Any], name: str) -> Any:
+def _value(config: Mapping[str, Any], name: str, default: object) -> Any:
     value = _get(config, name)
-    return DEFAULTS[name] if value is None else value
+    return DEFAULTS.get(name, default) if value is None else value
 
 
-def _whole(config: Mapping[str, Any], name: str) -> int:
-    value = _value(config, name)
+def _whole(config: Mapping[str, Any], name: str, default: int | None = None) -> int:
+    value = _value(config, name, default)
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise _other(f"{name} is {reprlib.repr(value)}")
+    return value
+
+
+def _number(config: Mapping[str, Any], name: str, default: float | None = None) -> float:
+    value = _value(config, name, default)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < LARGEST_NUMBER:
+        raise _other(f"{name} is {reprlib.repr(value)}")
+    return float(value)
+
+
+def _switch(config: Mapping[str, Any], name: str) -> bool:
+    value = _value(config, name, None)
+    if not isinstance(value, bool):
         raise _other(f"{name} is {reprlib.repr(value)}")
     return value
 
