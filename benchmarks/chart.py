@@ -11,6 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+# A panel is so much higher than its highest point.
+LEGEND_ROOM = 1.25
+
 
 @dataclass(frozen=True, slots=True)
 class Curve:
@@ -18,7 +21,7 @@ class Curve:
 
     each       seconds that one more costs
     start      seconds at nothing
-    deviation  the largest distance of a point from the line, as a share of the line there
+    deviation  the largest distance of a point from the line, as a share of the longest time
     """
 
     amounts: Sequence[float]
@@ -29,8 +32,8 @@ class Curve:
 
     def __post_init__(self) -> None:
         each, start = np.polyfit(self.amounts, self.seconds, 1)
-        line = each * np.asarray(self.amounts) + start
-        deviation = float(np.max(np.abs(np.asarray(self.seconds) - line) / np.abs(line)))
+        off = np.asarray(self.seconds) - (each * np.asarray(self.amounts) + start)
+        deviation = float(np.max(np.abs(off)) / max(self.seconds))
         for name, value in {"each": float(each), "start": float(start), "deviation": deviation}.items():
             object.__setattr__(self, name, value)
 
@@ -61,10 +64,17 @@ def draw(panels: Mapping[str, Mapping[str, Curve]], title: str, path: Path) -> N
         for number, (name, curve) in enumerate(curves.items()):
             colour = f"C{number}"
             end = max(curve.amounts)
-            label = f"{name}: {_each(curve.each)} each, at most {100 * curve.deviation:.1f} % off the line"
+            label = (
+                f"{name}: {_each(curve.each)} each, at most {100 * curve.deviation:.1f} % of the longest off the line"
+            )
             axes.plot([0, end], [curve.line(0), curve.line(end)], color=colour, linewidth=1)
             axes.plot(curve.amounts, curve.seconds, "o", color=colour, markersize=4, label=label)
-        axes.set(xlabel=amount, ylabel="seconds", xlim=(0, None), ylim=(0, None))
+        axes.set(
+            xlabel=amount,
+            ylabel="seconds",
+            xlim=(0, None),
+            ylim=(0, LEGEND_ROOM * max(max(curve.seconds) for curve in curves.values())),
+        )
         axes.legend(loc="upper left", fontsize=8, frameon=False)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)

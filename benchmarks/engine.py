@@ -9,7 +9,8 @@ of 21 tiles, no two alike; no drafts; every answer gets exactly the length that 
 with torch's own number of threads, in turn: ours in each precision, then transformers'. int8 stands beside transformers
 in bfloat16, since transformers has no int8 of its own. `--peer` runs openvino_peer.py with the interpreter of that
 environment on the same checkpoint and pages. Times are medians (least-most). Shares are of what plain products and
-plain reads reach just before and after (limits.py); memory is measured in processes of its own (memory.py).
+plain reads reach just before and after (limits.py); `cores elsewhere` is how busy other programs were meanwhile. Memory
+is measured in processes of its own (memory.py). Linux only.
 A table for people, one line of JSON last; progress goes to stderr.
 """
 
@@ -40,7 +41,7 @@ from benchmarks.chart import draw  # noqa: E402
 from benchmarks.figures import Row, aligned, table  # noqa: E402
 from benchmarks.growth import Amounts, Panel  # noqa: E402
 from benchmarks.limits import INT8  # noqa: E402
-from benchmarks.machine import facts  # noqa: E402
+from benchmarks.machine import facts, seconds_elsewhere  # noqa: E402
 from benchmarks.page import COLUMNS, LENGTHS, ROWS, page  # noqa: E402
 from benchmarks.phases import PARTS, Bench, Turns  # noqa: E402
 from benchmarks.sides import Ours, Theirs  # noqa: E402
@@ -124,12 +125,19 @@ class Session:
         gc.collect()
         load = os.getloadavg()[0]
         _tell(f"{name}: load average {load:.2f}")
-        before, start = limits.measure(), time.perf_counter()
+        before = limits.measure()
+        start, elsewhere = time.perf_counter(), seconds_elsewhere()
         rows = part()
         seconds = time.perf_counter() - start
+        cores = (seconds_elsewhere() - elsewhere) / seconds
         best = before.best(limits.measure())
         rows = [replace(row, limits=best) for row in rows]
-        self.beside[name] = {"load_before": round(load, 2), "seconds": round(seconds, 1), **best.figures()}
+        self.beside[name] = {
+            "load before": round(load, 2),
+            "seconds": round(seconds, 1),
+            "cores elsewhere": round(cores, 2),
+            **best.figures(),
+        }
         self.rows += rows
         if rows:
             _tell(table(rows))
@@ -217,8 +225,8 @@ def _text(head: Figures, session: Session) -> str:
             for panel, curves in session.panels.items()
             for name, curve in curves.items()
         ]
-        names = ("cost grows with", "", "ms each", "s at none", "most off the line")
-        lines += ["", aligned(names, grown, (40, 12, 12, 12, 18))]
+        names = ("cost grows with", "", "ms each", "s at none", "off the line, of the longest")
+        lines += ["", aligned(names, grown, (40, 12, 12, 12, 30))]
     heads = ("beside", *next(iter(session.beside.values())))
     cells = [(name, *map(str, figures.values())) for name, figures in session.beside.items()]
     return "\n".join([*lines, "", aligned(heads, cells, (22, *[max(12, len(name) + 2) for name in heads[1:]]))])
@@ -252,7 +260,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repeat-pages", type=int, default=1, help="turns of pages by transformers; ours has one more")
     parser.add_argument("--seed", type=int, default=0, help="of tiles and lengths")
     parser.add_argument("--peer", type=Path, help="python of the environment that openvino_peer.py needs")
-    parser.add_argument("--peer-cache", type=Path, help="folder where its exported models are kept")
+    parser.add_argument(
+        "--peer-cache",
+        type=Path,
+        help="folder where its exported models are kept; exported again if the checkpoint is newer",
+    )
     parser.add_argument("--save", type=Path, help="folder for engine.txt and engine-linear.png")
     parser.add_argument("--quick", action="store_true", help="tiny amounts, to see whether everything runs")
     return parser.parse_args()

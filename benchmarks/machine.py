@@ -1,6 +1,6 @@
 """Where and on what a figure was taken.
 
-Knows: git, /proc/cpuinfo, versions. Does not know: figures.
+Knows: git, versions, Linux. Does not know: figures.
 """
 
 from __future__ import annotations
@@ -26,12 +26,24 @@ def facts() -> dict[str, Any]:
     return {
         "commit": commit(),
         "date": datetime.date.today().isoformat(),
-        "cpu": _cpu("model name") or platform.processor() or platform.machine(),
+        "cpu": _cpu("model name") or platform.machine(),
         "cpus": os.cpu_count(),
         "flags": [flag for flag in FLAGS + ARM_FLAGS if flag in (_cpu("flags") or _cpu("Features")).split()],
         "threads": torch.get_num_threads(),
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers")},
     }
+
+
+def seconds_elsewhere() -> float:
+    """CPU seconds so far of all but this process and its children that have ended; of other guests' too, if told.
+
+    Figures from a machine that was busy with something else say little.
+    """
+    words = Path("/proc/stat").read_text(encoding="utf-8").split("\n", 1)[0].split()
+    user, nice, system, _idle, _waiting, interrupts, soft, steal = map(int, words[1:9])
+    own = os.times()
+    busy = (user + nice + system + interrupts + soft + steal) / os.sysconf("SC_CLK_TCK")
+    return busy - (own.user + own.system + own.children_user + own.children_system)
 
 
 def commit() -> str:
@@ -49,9 +61,6 @@ def _git(*words: str) -> str:
 
 
 def _cpu(name: str) -> str:
-    """The first processor's line of that name in /proc/cpuinfo, empty where there is none."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return ""
+    """The first processor's line of that name in /proc/cpuinfo, empty where it has none."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == name), "")

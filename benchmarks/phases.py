@@ -135,8 +135,8 @@ def pages(bench: Bench) -> list[Row]:
     count, tokens = len(bench.requests), sum(request.max_new_tokens for request in bench.requests)
     figures: dict[tuple[str, str], Callable[[Written], Sequence[float]]] = {
         (f"pages at batch {bench.turns.batch}", "pages/min"): lambda run: [60 * count / run.seconds],
-        ("their tokens", "tokens/s"): lambda run: [tokens / run.seconds],
-        ("their latencies", "s"): lambda run: run.each,
+        ("tokens of all pages", "tokens/s"): lambda run: [tokens / run.seconds],
+        ("latency of a page", "s"): lambda run: run.each,
     }
     rows = []
     for (what, unit), read in figures.items():
