@@ -156,8 +156,8 @@ def test_a_prompt_in_pieces_is_the_whole_prompt(truth: Truth, net: Network) -> N
 @pytest.mark.parametrize("truth", FAMILY, indirect=True, ids=str)
 def test_bfloat16_costs_no_more_than_in_transformers(truth: Truth) -> None:
     """The same weights, so all that differs from float32 is rounding on the way. transformers rounds about as often, at
-    other places: over many numbers such errors are equal up to a few parts in a hundred (measured: 1.08 for features,
-    1.06 for logits in plain torch, 0.7 compiled, where rows stay in float32). A quarter more would be a rounding too
+    other places: over many numbers such errors are nearly equal (measured: 1.11 for features,
+    1.02 for logits in plain torch, 0.76 compiled, where rows stay in float32). A quarter more would be a rounding too
     many."""
     model = half(truth.model, torch.bfloat16)
     features, logits = answer(model, truth.pixels, truth.ids, STEPS)
@@ -168,6 +168,18 @@ def test_bfloat16_costs_no_more_than_in_transformers(truth: Truth) -> None:
         assert ours.dtype == torch.bfloat16
         assert rms(ours - truth.features) < allowed[0]
         assert rms(one_by_one(net, truth, ours) - truth.logits[-STEPS:]) < allowed[1]
+
+
+def test_float16_costs_no_more_than_in_transformers() -> None:
+    """For GPUs without bfloat16; plain torch everywhere. The same bound for the same reason."""
+    shape = replaced(SMOLDOCLING, vocab=FEW_WORDS.vocab, image_token_id=FEW_WORDS.image_token_id, vision_layers=1)
+    truth = truth_for(shape, 1)
+    model = half(truth.model, torch.float16)
+    features, logits = answer(model, truth.pixels, truth.ids, STEPS)
+    net = network(shape, model, dtype=torch.float16)
+    ours = net.encode(truth.pixels).flatten(0, 1)
+    assert rms(ours - truth.features) < 1.25 * rms(features - truth.features)
+    assert rms(one_by_one(net, truth, ours) - truth.logits[-STEPS:]) < 1.25 * rms(logits - truth.logits[-STEPS:])
 
 
 @pytest.mark.parametrize("tied", [False, True], ids=["untied", "tied"])
