@@ -212,7 +212,9 @@ def _text(head: Figures, session: Session) -> str:
         " ".join(head["flags"]),
         ", ".join(f"{name} {number}" for name, number in head["versions"].items()),
     )
-    command = " ".join(["python benchmarks/engine.py", *sys.argv[1:]])
+    # where things lie on this machine is nobody else's matter
+    words = (Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:])
+    command = " ".join(["python benchmarks/engine.py", *words])
     lines = [
         f"commit {head['commit']}, {head['date']}: {command}",
         f"{head['cpu']} ({flags}), {head['cpus']} CPUs, {head['threads']} threads, {versions}",
@@ -252,7 +254,8 @@ def _arguments() -> argparse.Namespace:
     every = ("peaks", "memory", *PARTS, "linear")
     parser.add_argument("--checkpoint", type=Path, help="a folder, as fullsize.py writes it")
     parser.add_argument("--parts", nargs="+", choices=every, default=every, metavar="PART", help=", ".join(every))
-    parser.add_argument("--dtypes", nargs="+", choices=BESIDE, default=tuple(BESIDE), metavar="DTYPE")
+    order = f"{', '.join(BESIDE)}; linear with the first only, pages with those that share its transformers"
+    parser.add_argument("--dtypes", nargs="+", choices=BESIDE, default=tuple(BESIDE), metavar="DTYPE", help=order)
     parser.add_argument("--batch", type=int, default=8, help="pages in flight")
     parser.add_argument("--count", type=int, default=12, help="whole pages")
     parser.add_argument("--steps", type=int, default=100, help="steps of one turn of decode")

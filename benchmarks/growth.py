@@ -37,7 +37,9 @@ def measure(side: Side, vocab: Vocab, prompt: int, batch: int, amounts: Amounts,
     largest = page(vocab, random, 0, 1, 5, 5)
     largest = replace(largest, tiles=largest.tiles[: max(amounts.tiles)])
     small = [page(vocab, random, key, amounts.page_tokens, *amounts.grid) for key in range(max(amounts.pages))]
-    side.write(small[:1])  # nothing is measured cold
+    side.write(small[:1])  # nothing is measured cold, and every length of a prompt is prepared for by itself
+    for count in amounts.rows:
+        side.prefill(ids[:count])
 
     tiles: list[list[float]] = [[] for _ in amounts.tiles]
     rows: list[list[float]] = [[] for _ in amounts.rows]
