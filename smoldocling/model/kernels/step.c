@@ -42,6 +42,21 @@ struct cache {
   int32_t kind; /* FLOAT32 or BFLOAT16 */
 };
 
+struct step {
+  const struct network *net;
+  const struct cache *cache;
+  const int32_t *slot, *position;
+  int rows, pieces; /* most pieces of any row */
+  float *x;         /* (rows, width) */
+  float *q;         /* (rows, heads, head_dim), scaled */
+  float *part;      /* (rows, heads, pieces, 2 + head_dim): largest score, sum of shares, sum of values */
+  int kind;         /* of y and act, the vectors that weights are multiplied with */
+  void *act;        /* (rows, inner) */
+  uint16_t *room;   /* each thread's, (threads, ROWS, longest vector) */
+  int64_t longest;
+  float *gates;     /* each thread's, (threads, rows, 2, LANES) */
+};
+
 /* ---- products */
 
 /* out[column][row] = weight row . x column, for ROWS weight rows and `columns` of x, which are float32. */
@@ -66,15 +81,26 @@ INLINE void dots_of(const int kind, const int columns, const void *base, const i
 }
 
 #ifdef __AVX512BF16__
-/* The same where both are bfloat16, by the instruction that multiplies pairs of them: twice the speed. */
-INLINE void dots_of_pairs(const int columns, const void *base, const int64_t *row, const void *x, int64_t step, int inputs,
+INLINE __m512bh load_pairs(const int kind, const void *base, int64_t at) {
+  __m512bh x;
+  if (kind == INT8) {
+    __m512 low = (__m512)load_any(INT8, base, at), high = (__m512)load_any(INT8, base, at + LANES);
+    return _mm512_cvtne2ps_pbh(high, low);
+  }
+  memcpy(&x, (const uint16_t *)base + at, sizeof x);
+  return x;
+}
+
+/* The same where x is bfloat16, by the instruction that multiplies pairs of them: twice the speed. int8 becomes bfloat16
+without loss. */
+INLINE void dots_of_pairs(const int kind, const int columns, const void *base, const int64_t *row, const void *x, int64_t step, int inputs,
                           float *out) {
   __m512 total[ROWS][COLUMNS] = {};
   for (int i = 0; i < inputs; i += 2 * LANES) {
     __m512bh w[ROWS];
     for (int r = 0; r < ROWS; r++) {
-      memcpy(&w[r], (const uint16_t *)base + row[r] * inputs + i, sizeof w[r]);
-      fetch(BFLOAT16, (const char *)base + AHEAD, row[r] * inputs + i);
+      w[r] = load_pairs(kind, base, row[r] * inputs + i);
+      fetch(kind, (const char *)base + AHEAD, row[r] * inputs + i);
     }
     for (int c = 0; c < columns; c++) {
       __m512bh y;
@@ -89,14 +115,13 @@ INLINE void dots_of_pairs(const int columns, const void *base, const int64_t *ro
 }
 #endif
 
-#define DOTS(dots_of, ...)                                                                                                 \
+#define DOTS(dots_of, kind)                                                                                                 \
   switch (columns) {                                                                                                       \
-  case 1: dots_of(__VA_ARGS__ 1, base, row, x, step, inputs, out); break;                                                  \
-  case 2: dots_of(__VA_ARGS__ 2, base, row, x, step, inputs, out); break;                                                  \
-  case 3: dots_of(__VA_ARGS__ 3, base, row, x, step, inputs, out); break;                                                  \
-  default: dots_of(__VA_ARGS__ 4, base, row, x, step, inputs, out);                                                        \
+  case 1: dots_of(kind, 1, base, row, x, step, inputs, out); break;                                                  \
+  case 2: dots_of(kind, 2, base, row, x, step, inputs, out); break;                                                  \
+  case 3: dots_of(kind, 3, base, row, x, step, inputs, out); break;                                                  \
+  default: dots_of(kind, 4, base, row, x, step, inputs, out);                                                        \
   }
-#define KIND(kind) kind,
 
 /* ROWS rows of weights, ready to be multiplied with vectors of a kind. */
 struct block {
@@ -107,24 +132,32 @@ struct block {
   int scaled;
 };
 
-/* int8 becomes bfloat16, exactly, where that is what vectors are: once for all rows of the step, in `room`. */
-static struct block take(const int kind, const struct matrix *w, const int64_t *row, int inputs, void *room) {
+/* With many rows of x, int8 becomes bfloat16 once for all of them, in `room`. */
+static struct block take(const struct step *s, const struct matrix *w, const int64_t *row, int inputs, int thread) {
   struct block b = {.base = w->data, .kind = w->kind, .scaled = w->kind == INT8};
   for (int r = 0; r < ROWS; r++) {
     b.row[r] = row[r];
     b.scale[r] = b.scaled ? w->scale[row[r]] : 1.0f;
   }
-  if (kind == BFLOAT16 && w->kind == INT8) {
+#ifdef __AVX512BF16__
+  if (s->kind == BFLOAT16 && w->kind == INT8 && s->rows > COLUMNS) {
+    uint16_t *room = s->room + thread * ROWS * s->longest;
     for (int r = 0; r < ROWS; r++) {
-      for (int i = 0; i < inputs; i += LANES) {
+      for (int i = 0; i < inputs; i += 2 * LANES) {
+        __m512bh x = load_pairs(INT8, w->data, row[r] * inputs + i);
         fetch(INT8, (const char *)w->data + AHEAD, row[r] * inputs + i);
-        store_lanes(BFLOAT16, room, (int64_t)r * inputs + i, load_any(INT8, w->data, row[r] * inputs + i));
+        memcpy(room + r * inputs + i, &x, sizeof x);
       }
       b.row[r] = r;
     }
     b.base = room;
     b.kind = BFLOAT16;
   }
+#else
+  (void)s;
+  (void)thread;
+  (void)inputs;
+#endif
   return b;
 }
 
@@ -133,16 +166,18 @@ static void dots(const int kind, const struct block *b, const void *x, int64_t s
   const void *base = b->base;
   const int64_t *row = b->row;
 #ifdef __AVX512BF16__
-  if (kind == BFLOAT16)
-    DOTS(dots_of_pairs)
+  if (kind == BFLOAT16 && b->kind == BFLOAT16)
+    DOTS(dots_of_pairs, BFLOAT16)
+  else if (kind == BFLOAT16)
+    DOTS(dots_of_pairs, INT8)
   else
 #endif
   if (b->kind == FLOAT32)
-    DOTS(dots_of, KIND(FLOAT32))
+    DOTS(dots_of, FLOAT32)
   else if (b->kind == BFLOAT16)
-    DOTS(dots_of, KIND(BFLOAT16))
+    DOTS(dots_of, BFLOAT16)
   else
-    DOTS(dots_of, KIND(INT8))
+    DOTS(dots_of, INT8)
   (void)kind;
   if (b->scaled)
     for (int r = 0; r < ROWS; r++)
@@ -162,22 +197,7 @@ static int factors(const struct network *net) {
   return FLOAT32;
 }
 
-/* ---- the parts of a layer. `rows` are those of the step; every thread does its share. */
-
-struct step {
-  const struct network *net;
-  const struct cache *cache;
-  const int32_t *slot, *position;
-  int rows, pieces; /* most pieces of any row */
-  float *x;         /* (rows, width) */
-  float *q;         /* (rows, heads, head_dim), scaled */
-  float *part;      /* (rows, heads, pieces, 2 + head_dim): largest score, sum of shares, sum of values */
-  int kind;         /* of y and act, the vectors that weights are multiplied with */
-  void *act;        /* (rows, inner) */
-  uint16_t *room;   /* each thread's, (threads, ROWS, longest vector) */
-  int64_t longest;
-  float *gates;     /* each thread's, (threads, rows, 2, LANES) */
-};
+/* ---- the parts of a layer; every thread does its share */
 
 /* y = x / rms(x) * weight, for all rows: cheaper than waiting for another thread to do it. */
 static void normalise(const struct step *s, const float *weight, void *y) {
@@ -198,8 +218,6 @@ INLINE const void *row_of(const struct step *s, const void *y, int m, int width)
   return (const char *)y + (int64_t)m * width * (s->kind == FLOAT32 ? 4 : 2);
 }
 
-INLINE void *room_of(const struct step *s, int thread) { return s->room + thread * ROWS * s->longest; }
-
 INLINE int64_t place(const struct step *s, int layer, int row, int head) {
   const struct cache *c = s->cache;
   return (((layer * c->slots + s->slot[row]) * s->net->kv_heads + head) * c->length) * s->net->head_dim;
@@ -215,7 +233,7 @@ static void project(const struct step *s, int number, const void *y, int thread,
   for (int unit = first; unit < end; unit++) {
     int head = unit / each, j = unit % each * 2;
     int64_t base = (int64_t)head * dim + j, row[ROWS] = {base, base + 1, base + half, base + half + 1};
-    struct block b = take(s->kind, &net->layer[number].qkv, row, net->width, room_of(s, thread));
+    struct block b = take(s, &net->layer[number].qkv, row, net->width, thread);
     for (int m = 0; m < s->rows; m += COLUMNS) {
       float out[ROWS * COLUMNS];
       int columns = s->rows - m < COLUMNS ? s->rows - m : COLUMNS;
@@ -383,7 +401,7 @@ static void add(const struct step *s, const struct matrix *w, const void *y, int
   share(width / ROWS, thread, threads, &first, &end);
   for (int64_t n = (int64_t)first * ROWS; n < (int64_t)end * ROWS; n += ROWS) {
     int64_t row[ROWS] = {n, n + 1, n + 2, n + 3};
-    struct block b = take(s->kind, w, row, inputs, room_of(s, thread));
+    struct block b = take(s, w, row, inputs, thread);
     for (int m = 0; m < s->rows; m += COLUMNS) {
       float out[ROWS * COLUMNS];
       int columns = s->rows - m < COLUMNS ? s->rows - m : COLUMNS;
@@ -403,7 +421,7 @@ static void gate(const struct step *s, const struct matrix *w, const void *y, in
   for (int64_t i = (int64_t)first * LANES; i < (int64_t)end * LANES; i += LANES) {
     for (int j = 0; j < LANES; j += 2) {
       int64_t row[ROWS] = {i + j, i + j + 1, inner + i + j, inner + i + j + 1};
-      struct block b = take(s->kind, w, row, width, room_of(s, thread));
+      struct block b = take(s, w, row, width, thread);
       for (int m = 0; m < s->rows; m += COLUMNS) {
         float out[ROWS * COLUMNS];
         int columns = s->rows - m < COLUMNS ? s->rows - m : COLUMNS;
@@ -438,7 +456,7 @@ static void choose(const struct step *s, const void *y, struct best *best, float
     int64_t row[ROWS];
     for (int r = 0; r < ROWS; r++)
       row[r] = n + r < vocab ? n + r : vocab - 1;
-    struct block b = take(s->kind, &net->head, row, net->width, room_of(s, thread));
+    struct block b = take(s, &net->head, row, net->width, thread);
     for (int m = 0; m < s->rows; m += COLUMNS) {
       float out[ROWS * COLUMNS];
       int columns = s->rows - m < COLUMNS ? s->rows - m : COLUMNS;
