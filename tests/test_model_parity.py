@@ -38,6 +38,9 @@ TOLERANCE = 1e-4
 # Ids of the prompt that are fed as steps of the decoder, so that their logits can be seen.
 STEPS = 12
 
+# A tower and a text network of real widths, small tiles and few words: for precisions that are slow on a CPU.
+SMALLER = replaced(SMOLDOCLING, tile_px=256, vocab=FEW_WORDS.vocab, image_token_id=FEW_WORDS.image_token_id)
+
 every_shape = pytest.mark.parametrize("truth", FAMILY + EDGES, indirect=True, ids=str)
 
 
@@ -156,9 +159,8 @@ def test_a_prompt_in_pieces_is_the_whole_prompt(truth: Truth, net: Network) -> N
 @pytest.mark.parametrize("truth", FAMILY, indirect=True, ids=str)
 def test_bfloat16_costs_no_more_than_in_transformers(truth: Truth) -> None:
     """The same weights, so all that differs from float32 is rounding on the way. transformers rounds about as often, at
-    other places: over many numbers such errors are nearly equal (measured: 1.11 for features,
-    1.02 for logits in plain torch, 0.76 compiled, where rows stay in float32). A quarter more would be a rounding too
-    many."""
+    other places: over many numbers such errors are nearly equal (measured: 1.11 for features, 1.02 for logits in plain
+    torch, 0.76 compiled, where rows stay in float32). A quarter more would be a rounding too many."""
     model = half(truth.model, torch.bfloat16)
     features, logits = answer(model, truth.pixels, truth.ids, STEPS)
     allowed = 1.25 * rms(features - truth.features), 1.25 * rms(logits - truth.logits[-STEPS:])
@@ -172,11 +174,10 @@ def test_bfloat16_costs_no_more_than_in_transformers(truth: Truth) -> None:
 
 def test_float16_costs_no_more_than_in_transformers() -> None:
     """For GPUs without bfloat16; plain torch everywhere. The same bound for the same reason."""
-    shape = replaced(SMOLDOCLING, vocab=FEW_WORDS.vocab, image_token_id=FEW_WORDS.image_token_id, vision_layers=1)
-    truth = truth_for(shape, 1)
+    truth = truth_for(SMALLER)
     model = half(truth.model, torch.float16)
     features, logits = answer(model, truth.pixels, truth.ids, STEPS)
-    net = network(shape, model, dtype=torch.float16)
+    net = network(SMALLER, model, dtype=torch.float16)
     ours = net.encode(truth.pixels).flatten(0, 1)
     assert rms(ours - truth.features) < 1.25 * rms(features - truth.features)
     assert rms(one_by_one(net, truth, ours) - truth.logits[-STEPS:]) < 1.25 * rms(logits - truth.logits[-STEPS:])
@@ -188,8 +189,8 @@ def test_int8_costs_what_its_steps_cost(tied: bool) -> None:
     cost a tenth more: an activation that lies between two steps can fall to the other side. In the decoder only weights
     are rounded, once, so with equal features there is nothing left to differ.
     In bfloat16 both kinds of error come together; they know nothing of each other, so their squares add up."""
-    shape = replaced(SMOLDOCLING, vocab=FEW_WORDS.vocab, image_token_id=FEW_WORDS.image_token_id, tied=tied)
-    truth = truth_for(shape, 1)
+    shape = replaced(SMALLER, tied=tied)
+    truth = truth_for(shape)
     exact = truth.logits[-STEPS:]
     features, logits = answer(rounded(truth.model), truth.pixels, truth.ids, STEPS)
     cost = rms(features - truth.features), rms(logits - exact)

@@ -32,7 +32,9 @@ TOLERANCE = 1e-4
 
 # Towers of the family at their real widths; the text network behind them plays no part.
 _FEW = {"vocab": FEW_WORDS.vocab, "image_token_id": FEW_WORDS.image_token_id, "layers": 1, "vision_layers": 1}
-TOWERS = (replaced(SMOLDOCLING, **_FEW), replaced(SMOLVLM_2B, **_FEW, width=576, inner=1536, heads=9, kv_heads=3))
+TOWER = replaced(SMOLDOCLING, **_FEW)
+SMALL_TILES = replaced(TOWER, tile_px=256)
+SMALL_TILES_2B = replaced(SMOLVLM_2B, **_FEW, tile_px=210, width=576, inner=1536, heads=9, kv_heads=3)
 
 PRECISIONS = {
     "float32": (torch.float32, False),
@@ -114,7 +116,7 @@ def test_patches_are_joined_as_in_transformers(tile_px: int, patch_px: int, join
 def test_pixels_mean_what_the_checkpoint_says(pixels: Pixels) -> None:
     """Normalisation is folded into the weights, for each channel; in bfloat16 that may not cost more than it costs
     transformers to round the normalised pixels (a quarter more, as in test_model_parity)."""
-    shape = TOWERS[0]
+    shape = TOWER
     model, cut = tower_oracle(shape), tiles(shape, 1)
     cut[0, :64, :64] = torch.tensor([0, 128, 255], dtype=torch.uint8)
     exact = features(model, cut, pixels)
@@ -125,7 +127,7 @@ def test_pixels_mean_what_the_checkpoint_says(pixels: Pixels) -> None:
 
 def test_extreme_tiles_are_encoded() -> None:
     """White, black and grey pages: rows without any difference between patches, and int8 rows with nothing to scale."""
-    shape = TOWERS[0]
+    shape = TOWER
     model = tower_oracle(shape)
     cut = torch.stack(
         [torch.full((shape.tile_px, shape.tile_px, 3), value, dtype=torch.uint8) for value in (255, 0, 128)]
@@ -135,11 +137,14 @@ def test_extreme_tiles_are_encoded() -> None:
     assert rms(network(shape, model, eights=True).encode(cut) - exact) < 0.05
 
 
-@pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "plain"])
 @pytest.mark.parametrize("precision", PRECISIONS.values(), ids=PRECISIONS)
-@pytest.mark.parametrize("tower", TOWERS, ids=str)
+@pytest.mark.parametrize(
+    ("tower", "compiled"),
+    [(TOWER, True), (SMALL_TILES, False), (SMALL_TILES_2B, True), (SMALL_TILES_2B, False)],
+    ids=["compiled", "plain", "compiled-2B", "plain-2B"],
+)
 def test_a_tile_has_the_same_features_in_any_company(
-    tower: Shape, precision: tuple[torch.dtype, bool], compiled: bool
+    tower: Shape, compiled: bool, precision: tuple[torch.dtype, bool]
 ) -> None:
     """To the last bit, so that equal tiles can be encoded once, and a page does not depend on those around it: alone,
     beside others in another place, on one thread or two."""
