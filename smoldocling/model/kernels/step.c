@@ -52,8 +52,6 @@ struct step {
   float *part;      /* (rows, heads, pieces, 2 + head_dim): largest score, sum of shares, sum of values */
   int kind;         /* of y and act, the vectors that weights are multiplied with */
   void *act;        /* (rows, inner) */
-  uint16_t *room;   /* each thread's, (threads, ROWS, longest vector) */
-  int64_t longest;
   float *gates;     /* each thread's, (threads, rows, 2, LANES) */
 };
 
@@ -123,66 +121,28 @@ INLINE void dots_of_pairs(const int kind, const int columns, const void *base, c
   default: dots_of(kind, 4, base, row, x, step, inputs, out);                                                        \
   }
 
-/* ROWS rows of weights, ready to be multiplied with vectors of a kind. */
-struct block {
-  const void *base;
-  int64_t row[ROWS];
-  float scale[ROWS]; /* of int8 */
-  int kind;          /* of the weights */
-  int scaled;
-};
-
-/* With many rows of x, int8 becomes bfloat16 once for all of them, in `room`. */
-static struct block take(const struct step *s, const struct matrix *w, const int64_t *row, int inputs, int thread) {
-  struct block b = {.base = w->data, .kind = w->kind, .scaled = w->kind == INT8};
-  for (int r = 0; r < ROWS; r++) {
-    b.row[r] = row[r];
-    b.scale[r] = b.scaled ? w->scale[row[r]] : 1.0f;
-  }
-#ifdef __AVX512BF16__
-  if (s->kind == BFLOAT16 && w->kind == INT8 && s->rows > COLUMNS) {
-    uint16_t *room = s->room + thread * ROWS * s->longest;
-    for (int r = 0; r < ROWS; r++) {
-      for (int i = 0; i < inputs; i += 2 * LANES) {
-        __m512bh x = load_pairs(INT8, w->data, row[r] * inputs + i);
-        fetch(INT8, (const char *)w->data + AHEAD, row[r] * inputs + i);
-        memcpy(room + r * inputs + i, &x, sizeof x);
-      }
-      b.row[r] = r;
-    }
-    b.base = room;
-    b.kind = BFLOAT16;
-  }
-#else
-  (void)s;
-  (void)thread;
-  (void)inputs;
-#endif
-  return b;
-}
-
 /* `kind` is that of x, whose columns lie `step` numbers apart. */
-static void dots(const int kind, const struct block *b, const void *x, int64_t step, int columns, int inputs, float *out) {
-  const void *base = b->base;
-  const int64_t *row = b->row;
+static void dots(const int kind, const struct matrix *w, const int64_t *row, const void *x, int64_t step, int columns,
+                 int inputs, float *out) {
+  const void *base = w->data;
 #ifdef __AVX512BF16__
-  if (kind == BFLOAT16 && b->kind == BFLOAT16)
+  if (kind == BFLOAT16 && w->kind == BFLOAT16)
     DOTS(dots_of_pairs, BFLOAT16)
   else if (kind == BFLOAT16)
     DOTS(dots_of_pairs, INT8)
   else
 #endif
-  if (b->kind == FLOAT32)
+  if (w->kind == FLOAT32)
     DOTS(dots_of, FLOAT32)
-  else if (b->kind == BFLOAT16)
+  else if (w->kind == BFLOAT16)
     DOTS(dots_of, BFLOAT16)
   else
     DOTS(dots_of, INT8)
   (void)kind;
-  if (b->scaled)
+  if (w->kind == INT8)
     for (int r = 0; r < ROWS; r++)
       for (int c = 0; c < columns; c++)
-        out[c * ROWS + r] *= b->scale[r];
+        out[c * ROWS + r] *= w->scale[row[r]];
 }
 
 /* Of what kind the vectors are that weights are multiplied with: bfloat16 where the network is and the processor has an
@@ -233,11 +193,10 @@ static void project(const struct step *s, int number, const void *y, int thread,
   for (int unit = first; unit < end; unit++) {
     int head = unit / each, j = unit % each * 2;
     int64_t base = (int64_t)head * dim + j, row[ROWS] = {base, base + 1, base + half, base + half + 1};
-    struct block b = take(s, &net->layer[number].qkv, row, net->width, thread);
     for (int m = 0; m < s->rows; m += COLUMNS) {
       float out[ROWS * COLUMNS];
       int columns = s->rows - m < COLUMNS ? s->rows - m : COLUMNS;
-      dots(s->kind, &b, row_of(s, y, m, net->width), net->width, columns, net->width, out);
+      dots(s->kind, &net->layer[number].qkv, row, row_of(s, y, m, net->width), net->width, columns, net->width, out);
       for (int c = 0; c < columns; c++) {
         float *a = out + c * ROWS, *b = a + 2;
         int position = s->position[m + c];
@@ -401,11 +360,10 @@ static void add(const struct step *s, const struct matrix *w, const void *y, int
   share(width / ROWS, thread, threads, &first, &end);
   for (int64_t n = (int64_t)first * ROWS; n < (int64_t)end * ROWS; n += ROWS) {
     int64_t row[ROWS] = {n, n + 1, n + 2, n + 3};
-    struct block b = take(s, w, row, inputs, thread);
     for (int m = 0; m < s->rows; m += COLUMNS) {
       float out[ROWS * COLUMNS];
       int columns = s->rows - m < COLUMNS ? s->rows - m : COLUMNS;
-      dots(s->kind, &b, row_of(s, y, m, inputs), inputs, columns, inputs, out);
+      dots(s->kind, w, row, row_of(s, y, m, inputs), inputs, columns, inputs, out);
       for (int c = 0; c < columns; c++)
         for (int r = 0; r < ROWS; r++)
           s->x[(int64_t)(m + c) * width + n + r] += out[c * ROWS + r];
@@ -421,11 +379,10 @@ static void gate(const struct step *s, const struct matrix *w, const void *y, in
   for (int64_t i = (int64_t)first * LANES; i < (int64_t)end * LANES; i += LANES) {
     for (int j = 0; j < LANES; j += 2) {
       int64_t row[ROWS] = {i + j, i + j + 1, inner + i + j, inner + i + j + 1};
-      struct block b = take(s, w, row, width, thread);
       for (int m = 0; m < s->rows; m += COLUMNS) {
         float out[ROWS * COLUMNS];
         int columns = s->rows - m < COLUMNS ? s->rows - m : COLUMNS;
-        dots(s->kind, &b, row_of(s, y, m, width), width, columns, width, out);
+        dots(s->kind, w, row, row_of(s, y, m, width), width, columns, width, out);
         for (int c = 0; c < columns; c++)
           for (int r = 0; r < 2; r++) {
             gates[(m + c) * 2 * LANES + j + r] = out[c * ROWS + r];
@@ -456,11 +413,10 @@ static void choose(const struct step *s, const void *y, struct best *best, float
     int64_t row[ROWS];
     for (int r = 0; r < ROWS; r++)
       row[r] = n + r < vocab ? n + r : vocab - 1;
-    struct block b = take(s, &net->head, row, net->width, thread);
     for (int m = 0; m < s->rows; m += COLUMNS) {
       float out[ROWS * COLUMNS];
       int columns = s->rows - m < COLUMNS ? s->rows - m : COLUMNS;
-      dots(s->kind, &b, row_of(s, y, m, net->width), net->width, columns, net->width, out);
+      dots(s->kind, &net->head, row, row_of(s, y, m, net->width), net->width, columns, net->width, out);
       for (int c = 0; c < columns; c++)
         for (int r = 0; r < ROWS && n + r < vocab; r++) {
           float logit = out[c * ROWS + r];
@@ -493,18 +449,16 @@ int smoldocling_step(const struct network *net, const struct cache *cache, int32
     s.pieces = position[m] / PIECE + 1 > s.pieces ? position[m] / PIECE + 1 : s.pieces;
   int64_t queries = (int64_t)net->heads * net->head_dim;
   int64_t widest = net->width > queries ? net->width : queries;
-  s.longest = widest > net->inner ? widest : net->inner;
   int64_t sizes[] = {
       rows * net->width,
       rows * queries,
       (int64_t)rows * net->inner,
       net->threads * rows * widest, /* each thread's y */
-      net->threads * ROWS * s.longest,
       (int64_t)net->threads * rows * 2 * LANES,
       rows * net->heads * s.pieces * (2 + net->head_dim),
   };
   int64_t floats = 0;
-  for (int i = 0; i < 7; i++)
+  for (int i = 0; i < 6; i++)
     floats += sizes[i];
   float *scratch = aligned_alloc(64, ((size_t)floats * sizeof *scratch + 63) / 64 * 64);
   struct best *best = malloc((size_t)rows * net->threads * sizeof *best);
@@ -517,9 +471,8 @@ int smoldocling_step(const struct network *net, const struct cache *cache, int32
   s.q = s.x + sizes[0];
   s.act = s.q + sizes[1];
   float *own = s.q + sizes[1] + sizes[2];
-  s.room = (uint16_t *)(own + sizes[3]);
-  s.gates = own + sizes[3] + sizes[4];
-  s.part = s.gates + sizes[5];
+  s.gates = own + sizes[3];
+  s.part = s.gates + sizes[4];
   embed(&s, ids);
 #pragma omp parallel num_threads(net->threads)
   {
