@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from shapes import FAMILY, SMOLDOCLING, replaced
+from shapes import FAMILY, SMOLDOCLING
 from transformers import Idefics3Config, LlamaConfig, PreTrainedConfig, SmolVLMConfig
 from transformers.models.idefics3.configuration_idefics3 import Idefics3VisionConfig
 from transformers.utils import logging
@@ -178,7 +178,7 @@ def test_every_setting_of_transformers_is_known() -> None:
     """Each field of its classes is read, or refused where it asks for something else, or changes nothing. A field that
     a later version adds must be put into one of the three."""
     # Heads that can be doubled, each for itself.
-    config = replaced(SMOLDOCLING, width=512, heads=8, kv_heads=2, head_dim=64).config()
+    config = dataclasses.replace(SMOLDOCLING, width=512, heads=8, kv_heads=2, head_dim=64).config()
     own = {field.name for field in dataclasses.fields(PreTrainedConfig)}
     kinds = {"": Idefics3Config, "vision_config.": Idefics3VisionConfig, "text_config.": LlamaConfig}
     for prefix, kind in kinds.items():

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 import torch
-from shapes import FEW_WORDS, network, normalised, oracle, replaced, threads, tiles, words
+from shapes import FEW_WORDS, needs_kernels, network, normalised, oracle, threads, tiles, words
 
 from smoldocling.model.cache import Cache
 from smoldocling.model.decoder import Span
@@ -21,7 +21,7 @@ PAGES = [(3, 40), (0, 7), (1, 150), (2, 90), (0, 300), (1, 2)]
 LENGTHS = [200, 60, 30, 120, 90, 40]
 
 # Several positions for each tile, and a random network that is never in doubt (see `spoken`).
-SHAPE = replaced(FEW_WORDS, tile_px=256)
+SHAPE = replace(FEW_WORDS, tile_px=256)
 SEED = 4
 
 
@@ -78,8 +78,8 @@ def spoken() -> Spoken:
 
 @pytest.fixture(params=[True, False], ids=["compiled", "plain"])
 def net(request: pytest.FixtureRequest, spoken: Spoken) -> Network:
-    if request.param and not spoken.networks[True].native:
-        pytest.skip("needs a C compiler with OpenMP")
+    if request.param:
+        needs_kernels(spoken.networks[True])
     return spoken.networks[request.param]
 
 

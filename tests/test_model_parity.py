@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import pytest
@@ -14,14 +14,13 @@ from shapes import (
     FAMILY,
     FEW_WORDS,
     SMOLDOCLING,
-    TINY,
-    WIDEST_HEADS,
+    WITHOUT_KERNELS,
     Shape,
     half,
+    needs_kernels,
     network,
     normalised,
     oracle,
-    replaced,
     rounded,
     threads,
     tiles,
@@ -39,7 +38,7 @@ TOLERANCE = 1e-4
 STEPS = 12
 
 # A tower and a text network of real widths, small tiles and few words: for precisions that are slow on a CPU.
-SMALLER = replaced(SMOLDOCLING, tile_px=256, vocab=FEW_WORDS.vocab, image_token_id=FEW_WORDS.image_token_id)
+SMALLER = replace(SMOLDOCLING, tile_px=256, vocab=FEW_WORDS.vocab, image_token_id=FEW_WORDS.image_token_id)
 
 every_shape = pytest.mark.parametrize("truth", FAMILY + EDGES, indirect=True, ids=str)
 
@@ -96,7 +95,12 @@ def truth(request: pytest.FixtureRequest) -> Truth:
 
 @pytest.fixture(params=[True, False], ids=["compiled", "plain"])
 def net(request: pytest.FixtureRequest, truth: Truth) -> Network:
-    return truth.network(compiled=request.param)
+    """Compiled and plain. A test of the compiled step that silently ran plain torch would show nothing."""
+    found = truth.network(compiled=request.param)
+    if request.param and truth.shape not in WITHOUT_KERNELS:
+        needs_kernels(found)
+    assert found.native == (request.param and truth.shape not in WITHOUT_KERNELS)
+    return found
 
 
 def prefilled(net: Network, truth: Truth, features: torch.Tensor, cuts: tuple[int, ...] = ()) -> tuple:
@@ -114,6 +118,18 @@ def one_by_one(net: Network, truth: Truth, features: torch.Tensor) -> torch.Tens
     logits = torch.empty(STEPS, truth.shape.vocab)
     for row, position in zip(logits, range(len(truth.ids) - STEPS, len(truth.ids)), strict=True):
         net.step([truth.ids[position]], [Span(1, position, 1)], cache, row[None])
+    return logits
+
+
+def at_once(net: Network, truth: Truth, features: torch.Tensor) -> torch.Tensor:
+    """The same with the prompt in pieces, cut inside an image and beside single rows, and the last ids in one step."""
+    end = len(truth.ids) - STEPS
+    cuts = (1, 20 + truth.shape.tile_positions // 2, end - 1)
+    cache, found = prefilled(net, truth, features, cuts)
+    assert found == [truth.logits[cut - 1].argmax().item() for cut in (*cuts, end)]
+    logits = torch.empty(STEPS, truth.shape.vocab)
+    best = net.step(truth.ids[end:], [Span(1, end, STEPS)], cache, logits)
+    assert best == logits.argmax(-1).tolist()
     return logits
 
 
@@ -145,15 +161,19 @@ def test_logits_are_those_of_transformers(truth: Truth, net: Network) -> None:
 
 @every_shape
 def test_a_prompt_in_pieces_is_the_whole_prompt(truth: Truth, net: Network) -> None:
-    """Long prompts are fed between the steps of other pages; a cut may fall into an image or beside a single row."""
-    cuts = (1, 20 + truth.shape.tile_positions // 2, len(truth.ids) - STEPS - 1)
-    cache, found = prefilled(net, truth, truth.features, cuts)
-    ends = [*cuts, len(truth.ids) - STEPS]
-    assert found == [truth.logits[end - 1].argmax().item() for end in ends]
-    logits = torch.empty(STEPS, truth.shape.vocab)
-    best = net.step(truth.ids[-STEPS:], [Span(1, len(truth.ids) - STEPS, STEPS)], cache, logits)
-    assert largest(logits - truth.logits[-STEPS:]) < TOLERANCE
-    assert best == logits.argmax(-1).tolist()
+    """Long prompts are fed between the steps of other pages, and guesses are fed at once."""
+    assert largest(at_once(net, truth, truth.features) - truth.logits[-STEPS:]) < TOLERANCE
+
+
+def test_a_torch_without_onednn_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Products and attention then go through what every build and every device has."""
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    truth = truth_for(SMALLER)
+    net = truth.network(compiled=False)
+    features = net.encode(truth.pixels).flatten(0, 1)
+    assert largest(features - truth.features) < TOLERANCE
+    assert largest(at_once(net, truth, features) - truth.logits[-STEPS:]) < TOLERANCE
+    assert largest(one_by_one(net, truth, features) - truth.logits[-STEPS:]) < TOLERANCE
 
 
 @pytest.mark.parametrize("truth", FAMILY, indirect=True, ids=str)
@@ -180,7 +200,8 @@ def test_float16_costs_no_more_than_in_transformers() -> None:
     net = network(SMALLER, model, dtype=torch.float16)
     ours = net.encode(truth.pixels).flatten(0, 1)
     assert rms(ours - truth.features) < 1.25 * rms(features - truth.features)
-    assert rms(one_by_one(net, truth, ours) - truth.logits[-STEPS:]) < 1.25 * rms(logits - truth.logits[-STEPS:])
+    for found in (one_by_one(net, truth, ours), at_once(net, truth, ours)):
+        assert rms(found - truth.logits[-STEPS:]) < 1.25 * rms(logits - truth.logits[-STEPS:])
 
 
 @pytest.mark.parametrize("tied", [False, True], ids=["untied", "tied"])
@@ -189,7 +210,7 @@ def test_int8_costs_what_its_steps_cost(tied: bool) -> None:
     cost a tenth more: an activation that lies between two steps can fall to the other side. In the decoder only weights
     are rounded, once, so with equal features there is nothing left to differ.
     In bfloat16 both kinds of error come together; they know nothing of each other, so their squares add up."""
-    shape = replaced(SMALLER, tied=tied)
+    shape = replace(SMALLER, tied=tied)
     truth = truth_for(shape)
     exact = truth.logits[-STEPS:]
     features, logits = answer(rounded(truth.model), truth.pixels, truth.ids, STEPS)
@@ -209,11 +230,3 @@ def test_int8_costs_what_its_steps_cost(tied: bool) -> None:
         ours = net.encode(truth.pixels).flatten(0, 1)
         assert rms(ours - truth.features) < 1.1 * cost[0]
         assert rms(one_by_one(net, truth, ours) - exact) < 1.1 * cost[1]
-
-
-def test_the_kernels_run_every_shape_of_the_family() -> None:
-    """Where there is a compiler, a test of the compiled step that silently ran plain torch would show nothing."""
-    if not network(TINY, oracle(TINY)).native:
-        pytest.skip("needs a C compiler with OpenMP")
-    for shape in (FEW_WORDS, WIDEST_HEADS):
-        assert network(shape, oracle(shape)).native

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, repeat
 
 import pytest
@@ -22,9 +22,9 @@ from shapes import (
     TINY,
     WIDEST_HEADS,
     Shape,
+    needs_kernels,
     network,
     oracle,
-    replaced,
     tensors,
     threads,
     words,
@@ -36,7 +36,7 @@ from smoldocling.model.network import Network
 
 # Pieces of attention have 256 positions: before, at and behind their ends, and three of them.
 STARTS = (0, 1, 15, 16, 250, 255, 256, 257, 511, 700)
-WIDE = replaced(
+WIDE = replace(
     SMOLVLM_500M, vocab=515, image_token_id=513, tile_px=64, vision_width=32, vision_inner=48, vision_heads=2
 )
 
@@ -76,8 +76,7 @@ def made(shape: Shape, kind: Kind) -> Network:
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread() -> Iterator[None]:
     with threads(1), torch.no_grad():
-        if not made(TINY, FLOAT).native:
-            pytest.skip("needs a C compiler with OpenMP")
+        needs_kernels(made(TINY, FLOAT))
         yield
     made.cache_clear()
     weights.cache_clear()

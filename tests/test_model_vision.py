@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -19,7 +20,6 @@ from shapes import (
     network,
     normalised,
     oracle,
-    replaced,
     threads,
     tiles,
 )
@@ -32,9 +32,9 @@ TOLERANCE = 1e-4
 
 # Towers of the family at their real widths; the text network behind them plays no part.
 _FEW = {"vocab": FEW_WORDS.vocab, "image_token_id": FEW_WORDS.image_token_id, "layers": 1, "vision_layers": 1}
-TOWER = replaced(SMOLDOCLING, **_FEW)
-SMALL_TILES = replaced(TOWER, tile_px=256)
-SMALL_TILES_2B = replaced(SMOLVLM_2B, **_FEW, tile_px=210, width=576, inner=1536, heads=9, kv_heads=3)
+TOWER = replace(SMOLDOCLING, **_FEW)
+SMALL_TILES = replace(TOWER, tile_px=256)
+SMALL_TILES_2B = replace(SMOLVLM_2B, **_FEW, tile_px=210, width=576, inner=1536, heads=9, kv_heads=3)
 
 PRECISIONS = {
     "float32": (torch.float32, False),
@@ -75,7 +75,7 @@ def test_every_patch_has_the_position_that_transformers_gives_it(patches: int) -
     """A place on the tile becomes a row of the table by comparing float32 fractions, whose rounding decides for sides
     such as the 27 patches of the 2B (384 / 14). Every row of the table is another random vector, so a patch that got a
     neighbour's would differ by about one, ten thousand times what is allowed."""
-    shape = replaced(TINY, tile_px=4 * patches, patch_px=4, joined=1)
+    shape = replace(TINY, tile_px=4 * patches, patch_px=4, joined=1)
     model, cut = oracle(shape), tiles(shape, 1, patches)
     assert largest(network(shape, model).encode(cut) - features(model, cut)) < TOLERANCE
 
@@ -85,9 +85,9 @@ def test_every_patch_has_the_position_that_transformers_gives_it(patches: int) -
 def test_a_tile_may_have_another_size_than_the_table(patches: int, positions: int, rest: int) -> None:
     """`max_image_size` and `image_size` stand in different files. The table is then looked up at fractions, and pixels
     that are no whole patch are not seen, as in 384 / 14."""
-    shape = replaced(TINY, tile_px=4 * positions, patch_px=4, joined=1)
+    shape = replace(TINY, tile_px=4 * positions, patch_px=4, joined=1)
     tile_px = 4 * patches + rest
-    model, cut = oracle(shape), tiles(replaced(shape, tile_px=tile_px), 1, patches)
+    model, cut = oracle(shape), tiles(replace(shape, tile_px=tile_px), 1, patches)
     net = network(shape, model, tile_px=tile_px)
     assert net.config.tile_positions == patches**2
     assert largest(net.encode(cut) - features(model, cut)) < TOLERANCE
@@ -96,7 +96,7 @@ def test_a_tile_may_have_another_size_than_the_table(patches: int, positions: in
 @pytest.mark.parametrize(("tile_px", "patch_px", "joined"), [(70, 16, 4), (75, 14, 5), (96, 16, 2), (97, 8, 3)])
 def test_patches_are_joined_as_in_transformers(tile_px: int, patch_px: int, joined: int) -> None:
     """Pixel shuffle has an order of rows, columns and numbers that is easy to get wrong and hard to see."""
-    shape = replaced(TINY, tile_px=tile_px, patch_px=patch_px, joined=joined)
+    shape = replace(TINY, tile_px=tile_px, patch_px=patch_px, joined=joined)
     model, cut = oracle(shape), tiles(shape, 2)
     net = network(shape, model)
     assert net.config.tile_positions == shape.tile_positions
@@ -163,7 +163,7 @@ def test_a_tile_has_the_same_features_in_any_company(
 def test_tiles_are_not_changed() -> None:
     """They belong to the caller, who may need them again, and may be a view of something larger."""
     net: Network = network(TINY, oracle(TINY))
-    page = tiles(replaced(TINY, tile_px=128), 1)
+    page = tiles(replace(TINY, tile_px=128), 1)
     before = page.clone()
     view = page[:, 32:96, 32:96]
     assert torch.equal(net.encode(view), net.encode(view.contiguous()))

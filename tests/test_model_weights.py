@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
-from shapes import TINY, network, oracle, replaced, tensors, threads, tiles, words
+from shapes import TINY, network, oracle, tensors, threads, tiles, words
 from transformers import Idefics3ForConditionalGeneration
 from transformers.utils import logging
 
@@ -18,7 +19,7 @@ from smoldocling.errors import UnknownNetwork
 from smoldocling.model.decoder import Span
 from smoldocling.model.network import Network
 
-TIED = replaced(TINY, tied=True)
+TIED = replace(TINY, tied=True)
 HEAD = "lm_head.weight"
 EMBEDDING = "model.text_model.embed_tokens.weight"
 
