@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 import pytest
 import torch
@@ -28,11 +27,15 @@ from shapes import (
 )
 from transformers import Idefics3ForConditionalGeneration
 
+from smoldocling.model.cache import Cache
 from smoldocling.model.decoder import Span
 from smoldocling.model.network import Network
 
 TOLERANCE = 1e-4
 """In float32, for features and logits that deviate by about 1. Measured: 2.4e-5 at most."""
+
+DOUBT = 0.3
+"""Six times what logits are off by in the coarsest precision: nearer ids may change places."""
 
 # Ids of the prompt that are fed as steps of the decoder, so that their logits can be seen.
 STEPS = 12
@@ -53,15 +56,19 @@ def _one_thread() -> Iterator[None]:
 class Truth:
     """What transformers makes of one prompt with a few tiles, in float32.
 
+    ends      where the prompt may be cut: inside an image, beside single rows, and before its last STEPS ids
     features  (rows, width), the tiles' one behind the other
-    logits    (len(ids), vocab)
+    before    logits (len(ends), vocab) of the ids before `ends`
+    logits    (STEPS, vocab), of the last ids
     """
 
     shape: Shape
     model: Idefics3ForConditionalGeneration
     pixels: torch.Tensor
     ids: list[int]
+    ends: tuple[int, ...]
     features: torch.Tensor
+    before: torch.Tensor
     logits: torch.Tensor
     networks: dict[bool, Network] = field(default_factory=dict)
 
@@ -72,20 +79,25 @@ class Truth:
         return self.networks[compiled]
 
 
-def answer(model: Idefics3ForConditionalGeneration, pixels: torch.Tensor, ids: list[int], last: int = 0) -> tuple:
-    """transformers' features and logits, those of the last positions only if so many are asked for."""
-    out = model(input_ids=torch.tensor([ids]), pixel_values=normalised(pixels), logits_to_keep=last)
-    features = out.image_hidden_states.flatten(0, -2)
-    return features.float(), out.logits[0].float()
+def answer(
+    model: Idefics3ForConditionalGeneration, pixels: torch.Tensor, ids: list[int], before: tuple[int, ...] = ()
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """transformers' features, and its logits of the last ids, behind those of the ids before the places given."""
+    seen = torch.tensor([*(place - 1 for place in before), *range(len(ids) - STEPS, len(ids))])
+    out = model(input_ids=torch.tensor([ids]), pixel_values=normalised(pixels), logits_to_keep=seen)
+    return out.image_hidden_states.flatten(0, -2).float(), out.logits[0].float()
 
 
-def truth_for(shape: Shape, count: int = 2) -> Truth:
-    model, pixels = oracle(shape), tiles(shape, count)
+def truth_for(shape: Shape) -> Truth:
+    model, pixels = oracle(shape), tiles(shape, 2)
     ids = words(shape, 20)
-    for number in range(count):
+    for number in range(len(pixels)):
         ids += [shape.image_token_id] * shape.tile_positions + words(shape, 3, number)
-    ids += words(shape, 140, count)
-    return Truth(shape, model, pixels, ids, *answer(model, pixels, ids))
+    ids += words(shape, 140, 2)
+    end = len(ids) - STEPS
+    ends = (1, 20 + shape.tile_positions // 2, end - 1, end)
+    features, logits = answer(model, pixels, ids, ends)
+    return Truth(shape, model, pixels, ids, ends, features, *logits.split([len(ends), STEPS]))
 
 
 @pytest.fixture(scope="module")
@@ -103,32 +115,30 @@ def net(request: pytest.FixtureRequest, truth: Truth) -> Network:
     return found
 
 
-def prefilled(net: Network, truth: Truth, features: torch.Tensor, cuts: tuple[int, ...] = ()) -> tuple:
-    """A cache with all but the last ids of the prompt in slot 1, and the id that followed each piece of it."""
+def prefilled(net: Network, truth: Truth, features: torch.Tensor, ends: tuple[int, ...], doubt: float) -> Cache:
+    """The prompt but for its last ids in slot 1, in pieces. Behind each the network says the likeliest id, or one that
+    is nearly so."""
     cache = net.cache(2, len(truth.ids))
-    end = len(truth.ids) - STEPS
-    rows = net.rows(truth.ids[:end], features)
-    bounds = [0, *cuts, end]
-    return cache, [net.prefill(rows[first:last], 1, first, cache) for first, last in pairwise(bounds)]
+    rows = net.rows(truth.ids[: ends[-1]], features)
+    for first, end, logits in zip((0, *ends), ends, truth.before[-len(ends) :], strict=False):
+        assert logits[net.prefill(rows[first:end], 1, first, cache)] >= logits.max() - doubt
+    return cache
 
 
-def one_by_one(net: Network, truth: Truth, features: torch.Tensor) -> torch.Tensor:
-    """Logits (STEPS, vocab) of the last ids, each a step of its own."""
-    cache, _ = prefilled(net, truth, features)
+def one_by_one(net: Network, truth: Truth, features: torch.Tensor, doubt: float = 2 * TOLERANCE) -> torch.Tensor:
+    """Logits (STEPS, vocab) of the last ids: the whole prompt, then each a step of its own."""
+    cache = prefilled(net, truth, features, truth.ends[-1:], doubt)
     logits = torch.empty(STEPS, truth.shape.vocab)
-    for row, position in zip(logits, range(len(truth.ids) - STEPS, len(truth.ids)), strict=True):
+    for row, position in zip(logits, range(truth.ends[-1], len(truth.ids)), strict=True):
         net.step([truth.ids[position]], [Span(1, position, 1)], cache, row[None])
     return logits
 
 
-def at_once(net: Network, truth: Truth, features: torch.Tensor) -> torch.Tensor:
-    """The same with the prompt in pieces, cut inside an image and beside single rows, and the last ids in one step."""
-    end = len(truth.ids) - STEPS
-    cuts = (1, 20 + truth.shape.tile_positions // 2, end - 1)
-    cache, found = prefilled(net, truth, features, cuts)
-    assert found == [truth.logits[cut - 1].argmax().item() for cut in (*cuts, end)]
+def at_once(net: Network, truth: Truth, features: torch.Tensor, doubt: float = 2 * TOLERANCE) -> torch.Tensor:
+    """The same with the prompt in pieces and the last ids in one step."""
+    cache = prefilled(net, truth, features, truth.ends, doubt)
     logits = torch.empty(STEPS, truth.shape.vocab)
-    best = net.step(truth.ids[end:], [Span(1, end, STEPS)], cache, logits)
+    best = net.step(truth.ids[-STEPS:], [Span(1, truth.ends[-1], STEPS)], cache, logits)
     assert best == logits.argmax(-1).tolist()
     return logits
 
@@ -154,15 +164,13 @@ def test_features_are_those_of_transformers(truth: Truth, net: Network) -> None:
 def test_logits_are_those_of_transformers(truth: Truth, net: Network) -> None:
     """A whole prompt with the features in their places, then one id after the other."""
     features = net.encode(truth.pixels).flatten(0, 1)
-    _, (after,) = prefilled(net, truth, features)
-    assert after == truth.logits[-STEPS - 1].argmax()
-    assert largest(one_by_one(net, truth, features) - truth.logits[-STEPS:]) < TOLERANCE
+    assert largest(one_by_one(net, truth, features) - truth.logits) < TOLERANCE
 
 
 @every_shape
 def test_a_prompt_in_pieces_is_the_whole_prompt(truth: Truth, net: Network) -> None:
     """Long prompts are fed between the steps of other pages, and guesses are fed at once."""
-    assert largest(at_once(net, truth, truth.features) - truth.logits[-STEPS:]) < TOLERANCE
+    assert largest(at_once(net, truth, truth.features) - truth.logits) < TOLERANCE
 
 
 def test_a_torch_without_onednn_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,8 +180,8 @@ def test_a_torch_without_onednn_computes_the_same(monkeypatch: pytest.MonkeyPatc
     net = truth.network(compiled=False)
     features = net.encode(truth.pixels).flatten(0, 1)
     assert largest(features - truth.features) < TOLERANCE
-    assert largest(at_once(net, truth, features) - truth.logits[-STEPS:]) < TOLERANCE
-    assert largest(one_by_one(net, truth, features) - truth.logits[-STEPS:]) < TOLERANCE
+    assert largest(at_once(net, truth, features) - truth.logits) < TOLERANCE
+    assert largest(one_by_one(net, truth, features) - truth.logits) < TOLERANCE
 
 
 @pytest.mark.parametrize("truth", FAMILY, indirect=True, ids=str)
@@ -182,26 +190,26 @@ def test_bfloat16_costs_no_more_than_in_transformers(truth: Truth) -> None:
     other places: over many numbers such errors are nearly equal (measured: 1.11 for features, 1.02 for logits in plain
     torch, 0.76 compiled, where rows stay in float32). A quarter more would be a rounding too many."""
     model = half(truth.model, torch.bfloat16)
-    features, logits = answer(model, truth.pixels, truth.ids, STEPS)
-    allowed = 1.25 * rms(features - truth.features), 1.25 * rms(logits - truth.logits[-STEPS:])
+    features, logits = answer(model, truth.pixels, truth.ids)
+    allowed = 1.25 * rms(features - truth.features), 1.25 * rms(logits - truth.logits)
     for compiled in (True, False):
         net = network(truth.shape, model, dtype=torch.bfloat16, compiled=compiled)
         ours = net.encode(truth.pixels).flatten(0, 1)
         assert ours.dtype == torch.bfloat16
         assert rms(ours - truth.features) < allowed[0]
-        assert rms(one_by_one(net, truth, ours) - truth.logits[-STEPS:]) < allowed[1]
+        assert rms(one_by_one(net, truth, ours, DOUBT) - truth.logits) < allowed[1]
 
 
 def test_float16_costs_no_more_than_in_transformers() -> None:
     """For GPUs without bfloat16; plain torch everywhere. The same bound for the same reason."""
     truth = truth_for(SMALLER)
     model = half(truth.model, torch.float16)
-    features, logits = answer(model, truth.pixels, truth.ids, STEPS)
+    features, logits = answer(model, truth.pixels, truth.ids)
     net = network(SMALLER, model, dtype=torch.float16)
     ours = net.encode(truth.pixels).flatten(0, 1)
     assert rms(ours - truth.features) < 1.25 * rms(features - truth.features)
-    for found in (one_by_one(net, truth, ours), at_once(net, truth, ours)):
-        assert rms(found - truth.logits[-STEPS:]) < 1.25 * rms(logits - truth.logits[-STEPS:])
+    for found in (one_by_one(net, truth, ours, DOUBT), at_once(net, truth, ours, DOUBT)):
+        assert rms(found - truth.logits) < 1.25 * rms(logits - truth.logits)
 
 
 @pytest.mark.parametrize("tied", [False, True], ids=["untied", "tied"])
@@ -212,21 +220,20 @@ def test_int8_costs_what_its_steps_cost(tied: bool) -> None:
     In bfloat16 both kinds of error come together; they know nothing of each other, so their squares add up."""
     shape = replace(SMALLER, tied=tied)
     truth = truth_for(shape)
-    exact = truth.logits[-STEPS:]
-    features, logits = answer(rounded(truth.model), truth.pixels, truth.ids, STEPS)
-    cost = rms(features - truth.features), rms(logits - exact)
+    features, logits = answer(rounded(truth.model), truth.pixels, truth.ids)
+    cost = rms(features - truth.features), rms(logits - truth.logits)
     assert cost[0] < 0.02
     assert cost[1] < 0.06
     for compiled in (True, False):
         net = network(shape, truth.model, eights=True, compiled=compiled)
         ours = net.encode(truth.pixels).flatten(0, 1)
         assert rms(ours - truth.features) < 1.1 * cost[0]
-        assert rms(one_by_one(net, truth, ours) - exact) < 1.1 * cost[1]
-        assert largest(one_by_one(net, truth, features) - logits) < TOLERANCE
-    features, logits = answer(half(truth.model, torch.bfloat16), truth.pixels, truth.ids, STEPS)
-    cost = math.hypot(cost[0], rms(features - truth.features)), math.hypot(cost[1], rms(logits - exact))
+        assert rms(one_by_one(net, truth, ours, DOUBT) - truth.logits) < 1.1 * cost[1]
+        assert largest(one_by_one(net, truth, features, DOUBT) - logits) < TOLERANCE
+    features, logits = answer(half(truth.model, torch.bfloat16), truth.pixels, truth.ids)
+    cost = math.hypot(cost[0], rms(features - truth.features)), math.hypot(cost[1], rms(logits - truth.logits))
     for compiled in (True, False):
         net = network(shape, truth.model, eights=True, compiled=compiled, dtype=torch.bfloat16)
         ours = net.encode(truth.pixels).flatten(0, 1)
         assert rms(ours - truth.features) < 1.1 * cost[0]
-        assert rms(one_by_one(net, truth, ours) - exact) < 1.1 * cost[1]
+        assert rms(one_by_one(net, truth, ours, DOUBT) - truth.logits) < 1.1 * cost[1]

@@ -172,7 +172,7 @@ def test_a_row_is_the_same_in_any_company(shape: Shape, kind: Kind) -> None:
     expected = [alone(made(shape, kind), sequence) for sequence in fed]
     assert all(bool(rows.isfinite().all()) for rows in expected)
     slots = [3, 11, 0, 5, 1, 8, 2, 9, 6, 4]
-    for count in (1, 2, 3):
+    for count in (1, 3):
         net = made(shape, Kind(kind.dtype, kind.eights, count))
         for rows, same in zip(together(net, fed, slots, random_turns(count)), expected, strict=True):
             assert torch.equal(rows, same)

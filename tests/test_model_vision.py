@@ -140,8 +140,8 @@ def test_extreme_tiles_are_encoded() -> None:
 @pytest.mark.parametrize("precision", PRECISIONS.values(), ids=PRECISIONS)
 @pytest.mark.parametrize(
     ("tower", "compiled"),
-    [(TOWER, True), (SMALL_TILES, False), (SMALL_TILES_2B, True), (SMALL_TILES_2B, False)],
-    ids=["compiled", "plain", "compiled-2B", "plain-2B"],
+    [(TOWER, True), (SMALL_TILES, False), (SMALL_TILES_2B, True)],
+    ids=["compiled", "plain", "compiled-2B"],
 )
 def test_a_tile_has_the_same_features_in_any_company(
     tower: Shape, compiled: bool, precision: tuple[torch.dtype, bool]
@@ -156,7 +156,7 @@ def test_a_tile_has_the_same_features_in_any_company(
     assert torch.equal(together[0], together[2])
     assert not torch.equal(together[0], together[1])
     assert torch.equal(net.encode(cut[1:2]), together[1:2])
-    with threads(2):
+    with threads(2 if compiled else 1):  # plain torch wakes its threads for each of many small operations
         assert torch.equal(net.encode(cut[[1, 0]]), together[[1, 0]])
 
 
