@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from io import BytesIO
 
-from docling_core.types.doc import CodeLanguageLabel, ContentLayer, DocItemLabel, DoclingDocument, Size
+from docling_core.types.doc import CodeItem, CodeLanguageLabel, ContentLayer, DocItemLabel, DoclingDocument, Size
 from hypothesis import given
 from PIL import Image
 from trees import documents, thorough
@@ -26,7 +26,9 @@ def test_docling_takes_any_tree(document):
     docling = DoclingDocument.model_validate_json(converters.to_json(document))
     docling.export_to_markdown()
     docling.export_to_html()
-    docling.export_to_doctags()
+    # docling-core 2.104 passes `is_inline_scope` twice to itself for the caption of a code block.
+    if not any(isinstance(item, CodeItem) and item.captions for item in docling.texts):
+        docling.export_to_doctags()
     docling.export_to_text()
     assert docling == converters.to_docling(document)
 
