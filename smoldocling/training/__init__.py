@@ -1,0 +1,1 @@
+"""Synthetic pages with their exact DocTags, and the training of networks that read them."""
