@@ -7,6 +7,7 @@ pre-tokenizer that the model was trained with (the splitting of digits for `GPT2
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from tokenizers import Tokenizer
@@ -40,6 +41,8 @@ class Vocab:
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
         self._tokenizer = _load(checkpoint)
+        self._plain = _without_added(self._tokenizer)
+        self._added = _added_tokens(self._tokenizer)
         self._prompts: dict[tuple[int, int, str], tuple[int, ...]] = {}
         self._tags: dict[str, tuple[int, ...]] = {}
         if self._tokenizer.token_to_id(IMAGE) != checkpoint.image_token_id:
@@ -69,12 +72,40 @@ class Vocab:
             text = self._render(instruction).replace(IMAGE, self._image_text(rows, columns), 1)
             bos = self.checkpoint.special_tokens.get("bos_token")
             add = not (bos and text.startswith(bos))
-            self._prompts[key] = self._within(self._ids(text, add_special_tokens=add))
+            self._prompts[key] = self._within(self._ids(text, self._tokenizer, add_special_tokens=add))
         return self._prompts[key]
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Ids of a text; what is spelt like a special token becomes that token, half a surrogate pair U+FFFD."""
-        return self._ids(text, add_special_tokens=False)
+        return self._ids(text, self._tokenizer)
+
+    def plain(self, text: str) -> tuple[int, ...]:
+        """Ids of a text that is nothing but text: what is spelt like a tag or another special token is spelt out."""
+        return self._ids(text, self._plain)
+
+    def spell(self, pieces: Iterable[tuple[str, bool]]) -> tuple[int, ...]:
+        """Ids of tags (True) and plain text (False) in a row, cut where the model was taught to cut them.
+
+        The tokenizer joins characters across pieces: `><` between two locations may be one id. So this is not the sum
+        of `tag_ids` and `plain`, but what `encode` gives for the whole, if no text is spelt like a tag.
+        """
+        ids: list[int] = []
+        run: list[str] = []
+        for text, is_tag in pieces:
+            for part in self._added.split(text) if is_tag else (text,):
+                token = self._tokenizer.token_to_id(part) if is_tag and self._added.fullmatch(part) else None
+                if token is None:
+                    run.append(part)
+                    continue
+                ids += self.plain("".join(run)) if any(run) else ()
+                run.clear()
+                ids.append(token)
+        ids += self.plain("".join(run)) if any(run) else ()
+        return tuple(ids)
+
+    def has(self, tag: str) -> bool:
+        """Whether the tag is one id: whoever trained the model meant it to be written."""
+        return len(self.tag_ids(tag)) == 1
 
     def tag_ids(self, tag: str) -> tuple[int, ...]:
         """Ids of one tag as it is spelt, `<loc_12>` or `</text>`: one or several."""
@@ -97,10 +128,10 @@ class Vocab:
             return tuple(ids[-1:]) == self.closer_ids
         return self.decode(ids[-len(CLOSER) :]).endswith(CLOSER)
 
-    def _ids(self, text: str, *, add_special_tokens: bool) -> tuple[int, ...]:
+    def _ids(self, text: str, tokenizer: Tokenizer, *, add_special_tokens: bool = False) -> tuple[int, ...]:
         whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         try:
-            return tuple(self._tokenizer.encode(whole, add_special_tokens=add_special_tokens).ids)
+            return tuple(tokenizer.encode(whole, add_special_tokens=add_special_tokens).ids)
         except Exception as error:  # the library raises no narrower class: a vocabulary without the token it needs
             path = self.checkpoint.folder / "tokenizer.json"
             raise UnusableCheckpoint(f"{path} cannot split text: {_line(error)}") from error
@@ -157,6 +188,23 @@ def _load(checkpoint: Checkpoint) -> Tokenizer:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises no narrower class
         raise UnusableCheckpoint(f"{path} cannot be read: {_line(error)}") from error
+
+
+def _without_added(tokenizer: Tokenizer) -> Tokenizer:
+    """The same tokenizer (they share the model) before tokens were added to it."""
+    plain = Tokenizer(tokenizer.model)
+    if tokenizer.normalizer is not None:
+        plain.normalizer = tokenizer.normalizer
+    if tokenizer.pre_tokenizer is not None:
+        plain.pre_tokenizer = tokenizer.pre_tokenizer
+    return plain
+
+
+def _added_tokens(tokenizer: Tokenizer) -> re.Pattern[str]:
+    """Splits a text around the added tokens in it, and keeps them; the longest fits first."""
+    added = tokenizer.get_added_tokens_decoder().values()
+    spellings = sorted((token.content for token in added), key=len, reverse=True)
+    return re.compile(f"({'|'.join(map(re.escape, spellings)) or '(?!)'})")
 
 
 def _line(error: Exception) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pymupdf
@@ -65,7 +65,10 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Words on one baseline in reading order, as MuPDF found them; `open` if a space follows the last word."""
+    """Words on one baseline in reading order, as MuPDF found them; `open` if a space follows the last word.
+
+    hidden  not painted: what text recognition put under the picture of a page
+    """
 
     words: tuple[Word, ...]
     x0: float
@@ -76,6 +79,7 @@ class Line:
     style: Style
     open: bool = False
     upright: bool = True
+    hidden: bool = False
 
     @property
     def text(self) -> str:
@@ -135,7 +139,7 @@ def visible_lines(
         ghosts = [line for line in ghosts if _covered(line.rect, grounds)]
         taken = [line.rect for line in visible]
         ghosts = [line for line in ghosts if not _covered(line.rect, taken)]
-    visible += ghosts
+    visible += [replace(line, hidden=True) for line in ghosts]
     text = "".join(word.text for line in visible for word in line.words)
     return visible, sum(map(glyphs.is_broken, text)), len(text)
 

@@ -5,7 +5,7 @@ Knows: how the parts of this folder make a page. Does not know: images of pages,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import pymupdf
@@ -14,9 +14,9 @@ from doctags.tree import Page
 from smoldocling.errors import UnreadablePage
 from smoldocling.pages import assembly, layout, manner, raster
 from smoldocling.pages import ink as inks
-from smoldocling.pages.frame import Rect
 from smoldocling.pages.ink import Ink
 from smoldocling.pages.mupdf import ALONE
+from smoldocling.pages.words import PlacedWord, Words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,19 +42,13 @@ class Reading:
     kind    text: a usable text layer; blank: nothing is on the page; scan: something is to be seen, but not as text;
             garbage: the characters have no known meaning
     reason  one sentence for kinds other than text
+    words   what a model's text can be compared with; only where the kind is text
     """
 
     page: Page
     kind: ReadingKind
     reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedWord:
-    """A word and its rectangle x0 y0 x1 y1 in points on the displayed page, origin top left."""
-
-    text: str
-    rect: Rect
+    words: Words | None = field(default=None, compare=False, repr=False)
 
 
 class Reader:
@@ -77,8 +71,7 @@ class Reader:
 
     def words(self, index: int) -> list[PlacedWord]:
         """The visible words of page `index`, from 0. Raises UnreadablePage."""
-        ink = self._ink(index)
-        return [PlacedWord(word.text, ink.displayed(word.rect)) for line in ink.lines for word in line.words]
+        return list(Words(self._ink(index)).all)
 
     def _ink(self, index: int) -> Ink:
         last = self._last  # another thread may read another page
@@ -118,7 +111,9 @@ class Reader:
             if self._manner is None:
                 self._manner = manner.study(self._document)
             groups = layout.groups(self._document[index], ink.quarters)
-        return Reading(assembly.assemble(ink, groups, self._manner, number), "text")
+        page = assembly.assemble(ink, groups, self._manner, number)
+        known = self._manner.words | manner.whole_words([line.text for line in ink.lines])
+        return Reading(page, "text", words=Words(ink, known))
 
     def _is_white(self, index: int) -> bool:
         """Whether nothing is to be seen at all: what is too small or odd for the lists of marks still has pixels."""
