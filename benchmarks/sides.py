@@ -56,7 +56,7 @@ class Ours:
     """The native engine in one precision."""
 
     def __init__(self, checkpoint: Checkpoint, dtype: str, batch: int) -> None:
-        self.engine = Native(checkpoint, Endless(), device="cpu", dtype=dtype, batch_size=batch)
+        self.engine = Native(checkpoint, Endless(), device="cpu", dtype=dtype, batch_size=batch, drafts=False)
         self.network = self.engine.network
 
     def encode(self, request: Request) -> float:

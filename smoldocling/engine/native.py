@@ -21,8 +21,9 @@ from smoldocling.engine.device import choose_device, choose_dtype, empty_cache, 
 from smoldocling.engine.features import Known, Picture
 from smoldocling.engine.inbox import Inbox
 from smoldocling.engine.limit import most_ids
-from smoldocling.engine.scheduler import Encode, Feed, Prefill, Scheduler, Sequence, Unit
+from smoldocling.engine.scheduler import Encode, Feed, Prefill, Scheduler, Sequence, Step, Unit
 from smoldocling.engine.sequence import Ends, Generation, Request
+from smoldocling.engine.speculate import Odds, Price, agreed
 from smoldocling.model.cache import Cache
 from smoldocling.model.decoder import Span
 from smoldocling.model.network import Network
@@ -50,6 +51,7 @@ class Native:
         device: str = "auto",
         dtype: str = "auto",
         batch_size: int | Literal["auto"] = "auto",
+        drafts: bool = True,
     ) -> None:
         """Load the weights. Raises UnusableOption for a device that is not there, UnusableCheckpoint for bad files.
 
@@ -58,6 +60,7 @@ class Native:
         dtype       "auto" (bfloat16 where the device computes in it, else float32), "float32", "bfloat16", "float16",
                     "int8" (large weights as int8, all else as "auto")
         batch_size  pages in flight; "auto" is what the device has use and memory for
+        drafts      several ids a step where they can be guessed; False: one id a step. The ids are the same
         """
         self.device = choose_device(device)
         eights = dtype == "int8"
@@ -74,6 +77,9 @@ class Native:
             eights=eights,
         )
         self.known = Known()
+        self.odds = Odds() if drafts else None
+        """How well guesses have done, or None where nothing is guessed."""
+        self.price = Price()
         self.measured = batch_size == "auto"
         """Whether free memory has a say in the number of slots, before it has run out."""
         self.most: int = room.MOST_PAGES.get(self.device.type, 1) if batch_size == "auto" else batch_size
@@ -100,7 +106,7 @@ class _Run:
     def __init__(self, engine: Native, inbox: Inbox) -> None:
         self._engine = engine
         self._inbox = inbox
-        self._scheduler = Scheduler(engine.ends)
+        self._scheduler = Scheduler(engine.ends, engine.odds, engine.price)
         self._cache: Cache | None = None
         self._prompts: dict[Sequence, _Prompt] = {}
 
@@ -132,7 +138,8 @@ class _Run:
         if tiles.dtype != "uint8" or tiles.shape[1:] != (side, side, 3) or not len(tiles):
             raise ValueError(f"tiles are {tiles.dtype} {tiles.shape} where uint8 (tiles, {side}, {side}, 3) is needed")
         picture = Picture(tiles)
-        sequence = Sequence(request.key, started, len(request.ids), limit, picture.recall(self._engine.known))
+        left = picture.recall(self._engine.known)
+        sequence = Sequence(request.key, started, len(request.ids), limit, left, draft=request.draft)
         self._prompts[sequence] = _Prompt(request.ids, picture)
         self._scheduler.add(sequence)
 
@@ -187,7 +194,7 @@ class _Run:
                     self._prompts[sequence].rows = None
                     yield from self._accept(sequence, [found])
             case _:
-                yield from self._step(unit.feeds)
+                yield from self._step(unit)
 
     def _encode(self, sequence: Sequence) -> int:
         most = UNIT_TILES.get(self._engine.device.type, 1)
@@ -201,21 +208,23 @@ class _Run:
             prompt.rows = self._engine.network.rows(prompt.ids, prompt.picture.features())
         return self._engine.network.prefill(prompt.rows[unit.start : unit.stop], slot, unit.start, cache)
 
-    def _step(self, feeds: tuple[Feed, ...]) -> Iterator[Generation]:
+    def _step(self, step: Step) -> Iterator[Generation]:
         """One step of all; if that fails, of each alone: what is in the slots is written again with the same."""
-        found = _attempt(lambda: self._predict(feeds))
+        started = time.perf_counter()
+        found = _attempt(lambda: self._predict(step.feeds))
         if not isinstance(found, _Failure):
-            for feed, ids in zip(feeds, found, strict=True):
-                yield from self._accept(feed.sequence, ids)
-        elif found.full or len(feeds) == 1:
-            yield from self._cope(feeds[0].sequence, found)
+            self._engine.price.learn(step.rows, time.perf_counter() - started)
+            for feed, ids in zip(step.feeds, found, strict=True):
+                yield from self._accept(feed.sequence, agreed(feed.guessed, ids))
+        elif found.full or len(step.feeds) == 1:
+            yield from self._cope(step.feeds[0].sequence, found)
         else:
-            for feed in feeds:
+            for feed in step.feeds:
                 if feed.sequence.slot is not None:  # unless memory has run out meanwhile
-                    yield from self._step((feed,))
+                    yield from self._step(Step((feed,)))
 
     def _predict(self, feeds: tuple[Feed, ...]) -> list[list[int]]:
-        """For each sequence what follows its rows."""
+        """For each sequence what follows each of its rows."""
         cache = self._cache
         assert cache is not None, "who runs has a slot"
         spans = []

@@ -7,6 +7,7 @@ Laws:
   between two of their steps, and at most one step between two such units: nobody starves.
 - How a prompt is cut into units depends on that prompt alone.
 - What was added leaves once, through `accept` or `drop`; its slot is free again then.
+- Guesses are written down only where the decoder has found the same: an answer is the same with and without them.
 """
 
 from __future__ import annotations
@@ -17,10 +18,15 @@ from dataclasses import dataclass, field
 
 from smoldocling.engine.sequence import CLOSER_TAIL, Ends, Finish
 from smoldocling.engine.slots import Slots
+from smoldocling.engine.speculate import Guess, Guesser, Odds, Price, worth
 
 # Rows of a prompt that are prefilled together: all of them for pages of up to 30 tiles in the small models, where a
 # chunk takes as long as two tiles in the tower.
 PROMPT_ROWS = 2048
+# Rows of one step, guesses among them; beyond that the arithmetic of a row costs more than a right guess saves.
+STEP_ROWS = 64
+# Longest guess of one sequence.
+MOST_GUESSED = 32
 
 
 @dataclass(slots=True, eq=False)
@@ -33,8 +39,10 @@ class Sequence:
     tiles_left    how many tiles are still to be encoded
     slot          None while it waits
     rows_done     rows of the prompt that are in the slot
+    draft         what the answer is believed to be
     written       the ids of the answer so far, without the stop id
     steps         runs of the decoder that the answer has taken so far
+    guesser       made when the first id is written; None where nothing shall be guessed
     """
 
     key: int
@@ -44,8 +52,10 @@ class Sequence:
     tiles_left: int
     slot: int | None = None
     rows_done: int = 0
+    draft: tuple[int, ...] = ()
     written: list[int] = field(default_factory=list)
     steps: int = 0
+    guesser: Guesser | None = None
 
     @property
     def needs(self) -> int:
@@ -56,6 +66,11 @@ class Sequence:
     def position(self) -> int:
         """Where the next row goes: all ids but the last are in the slot."""
         return self.prompt_rows + len(self.written) - 1
+
+    def guess(self) -> Guess:
+        """What it will write next, as far as that is within its limit: a step finds one id more than was guessed."""
+        most = min(self.limit - len(self.written) - 1, MOST_GUESSED)
+        return self.guesser.guess(most) if self.guesser else Guess()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +95,14 @@ class Prefill:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Ids to be fed to one sequence from its `position` on."""
+    """Ids to be fed to one sequence from its `position` on: the last that it has written, and guesses."""
 
     sequence: Sequence
     ids: tuple[int, ...]
+
+    @property
+    def guessed(self) -> tuple[int, ...]:
+        return self.ids[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +111,10 @@ class Step:
 
     feeds: tuple[Feed, ...]
 
+    @property
+    def rows(self) -> int:
+        return sum(len(feed.ids) for feed in self.feeds)
+
 
 Unit = Encode | Prefill | Step
 
@@ -99,8 +122,11 @@ Unit = Encode | Prefill | Step
 class Scheduler:
     """Opened with slots, fed with sequences, asked for `next` until that is None."""
 
-    def __init__(self, ends: Ends) -> None:
+    def __init__(self, ends: Ends, odds: Odds | None = None, price: Price | None = None) -> None:
+        """Without odds nothing is guessed; the price of a step decides how much of a guess is worth its rows."""
         self._ends = ends
+        self._odds = odds
+        self._price = price or Price()
         self._slots: Slots | None = None
         self._length = 0
         self._waiting: deque[Sequence] = deque()
@@ -118,7 +144,7 @@ class Scheduler:
         """There are no slots any more. Who had one waits again, in the old order, and has written nothing."""
         owners = self._owners()
         for sequence in owners:
-            sequence.slot, sequence.rows_done, sequence.steps = None, 0, 0
+            sequence.slot, sequence.rows_done, sequence.steps, sequence.guesser = None, 0, 0, None
             sequence.written.clear()
         self._waiting.extendleft(reversed(owners))
         self._slots, self._preparing = None, None
@@ -157,7 +183,7 @@ class Scheduler:
             start = sequence.rows_done
             return Prefill(sequence, start, min(start + PROMPT_ROWS, sequence.prompt_rows))
         self._prepared = False
-        return Step(tuple(Feed(each, (each.written[-1],)) for each in self._running)) if self._running else None
+        return Step(self._feeds()) if self._running else None
 
     def encoded(self, sequence: Sequence, left: int) -> None:
         """So many of its tiles are still to be encoded."""
@@ -172,6 +198,7 @@ class Scheduler:
         if sequence is self._preparing:
             self._preparing = None
             self._running.append(sequence)
+            sequence.guesser = Guesser(sequence.draft, self._odds) if self._odds else None
         sequence.steps += 1
         finish = self._write(sequence, ids)
         if finish:
@@ -196,11 +223,22 @@ class Scheduler:
             if token in self._ends.stop_ids:
                 return "stop"
             sequence.written.append(token)
+            if sequence.guesser:
+                sequence.guesser.see(sequence.written)
             if self._ends.closes(sequence.written[-CLOSER_TAIL:]):
                 return "stop"
             if len(sequence.written) == sequence.limit:
                 return "length"
         return None
+
+    def _feeds(self) -> tuple[Feed, ...]:
+        """What each of the running is fed: all that is worth its rows."""
+        guesses = [sequence.guess() for sequence in self._running]
+        taken = worth(guesses, self._price, STEP_ROWS)
+        return tuple(
+            Feed(sequence, (sequence.written[-1], *guess.ids[:count]))
+            for sequence, guess, count in zip(self._running, guesses, taken, strict=True)
+        )
 
     def _admit(self) -> None:
         """The first in the queue becomes the one that is prepared, if that place and a slot are free."""

@@ -26,12 +26,14 @@ class Request:
     tiles           uint8, (tiles, T, T, 3), row-major, the global view last
     ids             prompt token ids, image placeholders already expanded
     max_new_tokens  the answer is cut after so many ids
+    draft           what the answer is believed to be; an engine may check it instead of guessing id by id
     """
 
     key: int
     tiles: npt.NDArray[np.uint8]
     ids: tuple[int, ...]
     max_new_tokens: int
+    draft: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
