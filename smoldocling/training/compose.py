@@ -1,6 +1,7 @@
-"""Random pages: what stands on them and where.
+"""Random pages: what stands on them and where. The plain ones are made here, from the top down.
 
-Knows: kinds of elements, lines, columns. Does not know: pixels, PDF, files. The same seed makes the same sheet.
+Knows: kinds of elements, lines, rows of tables. Does not know: columns (page), pixels, PDF, files. The same domain and
+seed make the same sheet, whatever other domains there are.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from random import Random
 
 from doctags.tree import Box, Cell, Element
 from smoldocling.training import words
-from smoldocling.training.faces import Face, builtin
+from smoldocling.training.faces import Face, Family, family
+from smoldocling.training.page import HALF, PAGE, PageComposer, Paper
 from smoldocling.training.sheet import Area, Bar, Run, Sheet, grid_box
 
 LEADING = 1.2
@@ -27,6 +29,8 @@ class Domain:
     lines     of a paragraph
     items     of a list
     rows, columns   of a table
+    scale     pixels a point of its images
+    disturbed share of its images that look scanned
     """
 
     name: str
@@ -41,12 +45,16 @@ class Domain:
     rows: tuple[int, int] = (2, 3)
     columns: tuple[int, int] = (2, 3)
     margin: tuple[int, int] = (16, 40)
+    scale: float = 1.0
+    disturbed: float = 0.0
 
 
-def compose(domain: Domain, seed: int) -> Sheet:
-    """The page of that seed."""
+def compose(domain: Domain | Paper, seed: int, *, tilt: float = 0.0, fonts: tuple[Family, ...] = ()) -> Sheet:
+    """The page of that seed, to lie `tilt` degrees askew, set in one of `fonts` (none: those of the domain)."""
     random = Random(f"{domain.name} {seed}")
-    return _Composer(domain, random).sheet()
+    if isinstance(domain, Paper):
+        return PageComposer(domain, random, tilt, fonts).sheet()
+    return _Composer(domain, random, tilt, fonts).sheet()
 
 
 @dataclass
@@ -55,6 +63,8 @@ class _Composer:
 
     domain: Domain
     random: Random
+    tilt: float
+    fonts: tuple[Family, ...]
     runs: list[Run] = field(default_factory=list)
     bars: list[Bar] = field(default_factory=list)
     elements: list[Element] = field(default_factory=list)
@@ -63,8 +73,8 @@ class _Composer:
         domain, random = self.domain, self.random
         self.width, self.height = float(random.randint(*domain.width)), float(random.randint(*domain.height))
         self.size = float(random.randint(*domain.size))
-        family = random.choice(domain.families)
-        self.plain, self.bold = builtin(family), builtin(f"{family}-bold")
+        chosen = random.choice(self.fonts) if self.fonts else family(random.choice(domain.families))
+        self.plain, self.bold = chosen.plain, chosen.bold
         self.left = float(random.randint(*domain.margin))
         self.right = self.width - random.randint(*domain.margin)
         self.bottom = self.height - domain.margin[0] / 2
@@ -75,7 +85,7 @@ class _Composer:
         for _ in range(self.random.randint(*self.domain.blocks)):
             getattr(self, f"_{self.random.choices(kinds, weights)[0]}")()
             self.y += self.size * self.random.uniform(0.5, 1.5)
-        return Sheet(self.width, self.height, tuple(self.runs), tuple(self.bars), tuple(self.elements))
+        return Sheet(self.width, self.height, tuple(self.runs), tuple(self.bars), tuple(self.elements), tilt=self.tilt)
 
     # What may stand on a page. Each leaves the pen below what it has set, or where it was.
 
@@ -199,7 +209,7 @@ class _Composer:
         return self._box([run.area for run in runs])
 
     def _box(self, areas: list[Area]) -> Box:
-        return grid_box(areas, self.width, self.height)
+        return grid_box(areas, self.width, self.height, self.tilt)
 
 
 # The first is what a network learns to see with: a line or two in one tile. The second is what it shall read.
@@ -212,4 +222,4 @@ SMALL = Domain(
     {"section_header": 3, "text": 5, "list": 3, "table": 2},
     (2, 4),
 )
-DOMAINS = {domain.name: domain for domain in (LINE, SMALL)}
+DOMAINS: dict[str, Domain | Paper] = {domain.name: domain for domain in (LINE, SMALL, HALF, PAGE)}

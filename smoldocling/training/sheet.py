@@ -1,6 +1,6 @@
 """A page as it will be printed: where each line of text and each mark goes, and what it all says.
 
-Knows: places in points, faces, DocTags trees. Does not know: how it was laid out (compose), pixels (paint), PDF (press).
+Knows: places in points, faces, DocTags trees. Does not know: how it was laid out, pixels (paint), PDF (press).
 """
 
 from __future__ import annotations

@@ -5,13 +5,12 @@ Knows: a random number generator, the lists below, which the project made. Does 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from random import Random
 
 NOUNS = """
-    account agency animal answer apple archive area arm article autumn ball bank basket beach bird board boat book border
-    bottle box branch bread bridge budget building cable camera candle captain card castle cause cell centre chain
-    chair chance change chapter child church circle city class clock cloud coast coffee column committee company
+    account agency animal answer apple archive area arm article autumn ball bank basket beach bird board boat book
+    border bottle box branch bread bridge budget building cable camera candle captain card castle cause cell centre
+    chain chair chance change chapter child church circle city class clock cloud coast coffee column committee company
     corner cost country course cousin crowd current curve dance danger daughter decade degree desert design desk
     detail device dinner doctor door dozen dream drive dust eagle earth edge effect effort engine evening event
     example factor family farm father field figure film finger fire fish flag flight floor flower forest form fruit
@@ -51,7 +50,30 @@ ADJECTIVES = """
 LINKS = "and in of on to at by for from with near over under after before without between against".split()
 ONSETS = "b bl br c ch cl cr d dr f fl g gl gr h j k kl l m n p pl pr qu r s sk sl sp st t th tr v w x y z".split()
 NUCLEI = "a e i o u ai ea ee ia io oa oo ou ue".split()
-CODAS = ["", "", "", "b", "ck", "d", "ft", "g", "k", "l", "lt", "m", "n", "nd", "p", "r", "rk", "s", "st", "t", "x", "z"]
+CODAS = [
+    "",
+    "",
+    "",
+    "b",
+    "ck",
+    "d",
+    "ft",
+    "g",
+    "k",
+    "l",
+    "lt",
+    "m",
+    "n",
+    "nd",
+    "p",
+    "r",
+    "rk",
+    "s",
+    "st",
+    "t",
+    "x",
+    "z",
+]
 UNITS = "kg km cm mm ml h min USD EUR %".split()
 
 
@@ -89,7 +111,10 @@ def name(random: Random) -> str:
 
 def phrase(random: Random, least: int, most: int) -> str:
     """Some words in a row, the first with a capital: a heading, a caption, an item of a list."""
-    words = [random.choice(LINKS) if 0 < spot and random.random() < 0.2 else word(random) for spot in range(random.randint(least, most))]
+    words = [
+        random.choice(LINKS) if spot > 0 and random.random() < 0.2 else word(random)
+        for spot in range(random.randint(least, most))
+    ]
     if random.random() < 0.15:
         words[-1] = number(random)
     words[0] = words[0].capitalize()
@@ -98,9 +123,9 @@ def phrase(random: Random, least: int, most: int) -> str:
 
 def sentence(random: Random, least: int = 3, most: int = 9) -> str:
     """A sentence that is one by its look."""
-    words = _clause(random)
+    words = clause(random)
     while len(words) < least or (len(words) < most and random.random() < 0.6):
-        words += [random.choice(LINKS), *_thing(random)]
+        words += [random.choice(LINKS), *thing(random)]
     del words[most:]
     for spot in range(1, len(words) - 1):
         chance = random.random()
@@ -116,25 +141,14 @@ def sentence(random: Random, least: int = 3, most: int = 9) -> str:
     return text[0].upper() + text[1:] + random.choice("......?!")
 
 
-def _clause(random: Random) -> list[str]:
-    return [*_thing(random), random.choice(VERBS), *_thing(random)]
+def clause(random: Random) -> list[str]:
+    """Someone does something."""
+    return [*thing(random), random.choice(VERBS), *thing(random)]
 
 
-def _thing(random: Random) -> list[str]:
+def thing(random: Random) -> list[str]:
+    """Who or what, as words."""
     words = [random.choice(("the", "a", "this", "its", "every", "no"))] if random.random() < 0.7 else []
     if random.random() < 0.4:
         words.append(random.choice(ADJECTIVES))
     return [*words, word(random) if random.random() < 0.3 else random.choice(NOUNS)]
-
-
-def code(random: Random, lines: int) -> str:
-    """Some lines of Python that would run if its names were there."""
-    rows = [f"def {random.choice(NOUNS)}({random.choice('abcxyz')}, {random.choice('nmkpq')}):"]
-    makers: tuple[Callable[[], str], ...] = (
-        lambda: f"    {random.choice(NOUNS)} = {random.choice('abcxyz')} {random.choice('+-*/')} {random.randrange(100)}",
-        lambda: f"    if {random.choice(NOUNS)} {random.choice(('<', '>', '=='))} {random.randrange(100)}:\n        pass",
-        lambda: f"    print({random.choice(NOUNS)}[{random.randrange(10)}])",
-    )
-    while len(rows) < lines - 1:
-        rows += random.choice(makers)().split("\n")
-    return "\n".join([*rows[: max(lines - 1, 1)], f"    return {random.choice(NOUNS)}"])
