@@ -72,6 +72,14 @@ class Dtype(StrEnum):
     int8 = "int8"
 
 
+class Text(StrEnum):
+    """Whose characters a page has in the end."""
+
+    auto = "auto"
+    model = "model"
+    page = "page"
+
+
 To = Annotated[
     list[Format] | None,
     typer.Option("--to", help="Output format; may be given several times.  [default: md]", show_default=False),
@@ -114,6 +122,13 @@ def convert(
     max_new_tokens: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Longest answer for a page; else what the model can hold.")
     ] = None,
+    text: Annotated[
+        Text,
+        typer.Option(
+            help="Whose characters, where a PDF has its own: auto: the page's where only single ones differ; "
+            "model: the model's; page: the page's."
+        ),
+    ] = Text.auto,
     furniture: Furniture = False,
     page_break: PageBreak = None,
     as_json: Json = False,
@@ -150,6 +165,7 @@ def convert(
             dtype=dtype.value,
             batch_size="auto" if batch_size == "auto" else int(batch_size),
             max_new_tokens=max_new_tokens,
+            text=text.value,
             pages=pages,
             page_images=Format.report in formats,
             password=password or (partial(_ask_password, shown) if sys.stdin.isatty() and terminal else None),

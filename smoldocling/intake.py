@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from smoldocling.errors import SmolDoclingError, UnusableInput
 from smoldocling.pages import documents, sources
 from smoldocling.selection import Selection
+
+if TYPE_CHECKING:
+    from smoldocling.pages.textlayer import Reading
 
 
 class Job:
@@ -31,11 +35,15 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A page that can be worked on, or could but for `error`."""
+    """A page that can be worked on, or could but for `error`.
+
+    reading  what its text layer says, read once for all that want to know; None where it has none
+    """
 
     job: Job
     page: documents.SourcePage
     error: Exception | None = None
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True)

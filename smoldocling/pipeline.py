@@ -29,7 +29,10 @@ from smoldocling.transcriber import Transcriber, load
 if TYPE_CHECKING:
     from smoldocling.desk import Outcome
     from smoldocling.engine.sequence import Generation, Request
+    from smoldocling.pages.textlayer import Reading
 
+TextName = Literal["auto", "model", "page"]
+TEXTS: tuple[TextName, ...] = ("auto", "model", "page")
 EngineName = Literal["auto", "native", "transformers", "textlayer"]
 ENGINES: tuple[EngineName, ...] = ("auto", "native", "transformers", "textlayer")
 Tick = Callable[[int, int, int], None]
@@ -56,6 +59,7 @@ class Converter:
         dtype: str = "auto",
         batch_size: int | Literal["auto"] = "auto",
         max_new_tokens: int | None = None,
+        text: TextName = "auto",
         pages: str | Iterable[int] | None = None,
         password: documents.Password = None,
         pictures: bool = True,
@@ -69,6 +73,8 @@ class Converter:
         dtype     "auto", "float32", "bfloat16", "float16", "int8" (native only: large weights in 8 bits)
         splits    image tiles along a page's long side, 1..6
         password  for locked PDFs, or a function from the document's name to one
+        text      whose characters a page that a model has read gets, where the file has some: "auto" takes the file's
+                  where only single ones differ, "page" wherever there are some, "model" never
         pictures  cut figures out of their pages; they go into HTML and JSON
         page_images  keep an image of every page, as a report wants it
 
@@ -80,10 +86,13 @@ class Converter:
             raise UnusableOption(f"splits {splits}: 1 to {MAX_SPLITS} tiles along the long side are possible")
         if max_new_tokens is not None and max_new_tokens < 1:
             raise UnusableOption(f"max_new_tokens {max_new_tokens}: at least 1 is needed")
+        if text not in TEXTS:
+            raise UnusableOption(f"text {text!r}: {', '.join(TEXTS)} are the choices")
         if batch_size != "auto" and not 1 <= batch_size <= MAX_BATCH:
             raise UnusableOption(f"batch_size: 'auto' or 1 to {MAX_BATCH}")
         self._selection = selection.parse(pages)
         self._password = password
+        self._text: TextName = text
         self._pictures = pictures
         self._page_images = page_images
         self.without_model: str | None = None
@@ -185,6 +194,8 @@ class Converter:
             if isinstance(found, Asked):
                 try:
                     request = model.request(next(self._desk.keys), found.page)
+                    if request is not None:
+                        found = replace(found, reading=_text_layer(found.page))  # noqa: PLW2901 - the same page
                 except Exception as error:
                     found = replace(found, error=error.with_traceback(None))  # noqa: PLW2901 - the same page
             yield found, request
@@ -224,7 +235,21 @@ class Converter:
             return self._read(asked)
         if outcome is None:
             return self._blank(asked)
-        return self._model.page(asked.job.source.name, asked.page, outcome)
+        return self._compared(self._model.page(asked.job.source.name, asked.page, outcome), asked.reading)
+
+    def _compared(self, page: PageResult, reading: Reading | None) -> PageResult:
+        """A page that the model wrote, beside its text layer."""
+        from smoldocling.reconcile import reconcile
+
+        checked = reconcile(page.tree, reading, self._text, page.raw or "")
+        return replace(
+            page,
+            tree=checked.tree,
+            agreement=checked.agreement,
+            scores=checked.scores,
+            note=checked.note,
+            problems=tuple(sorted(page.problems + checked.problems, key=lambda problem: problem.start)),
+        )
 
     def _blank(self, asked: Asked) -> PageResult:
         tree = doctags.Page(number=asked.page.number, size=asked.page.size)
@@ -254,6 +279,14 @@ class Converter:
 def convert(source: sources.Input, **options: object) -> Result:
     """Convert one document; options are those of Converter. To convert many, make one Converter and keep it."""
     return Converter(**options).convert(source)  # type: ignore[arg-type]
+
+
+def _text_layer(page: documents.SourcePage) -> Reading | None:
+    """What the page's own text says. The model reads pages whose text layer is damaged, too."""
+    try:
+        return page.reading() if page.reading is not None else None
+    except UnreadablePage:
+        return None
 
 
 def _asked_of_the_caller(flow: Flow[Found], password: Callable[[str], str | None], name: str) -> str | None:

@@ -17,9 +17,9 @@ from smoldocling import compare, sense
 from smoldocling.compare import Alignment, Piece
 from smoldocling.pages.textlayer import Reading
 from smoldocling.pages.words import PlacedWord, Words
+from smoldocling.result import walk
 
 TextName = Literal["auto", "model", "page"]
-TEXTS: tuple[TextName, ...] = ("auto", "model", "page")
 
 # Grid units by which a model's box may be off: the height of a line of small print.
 MARGIN = 6.0
@@ -29,8 +29,8 @@ EDGE = 1.0
 PHRASE = 15
 # From this agreement on, what differs has been misread, not made up.
 SURE = 0.8
-# Fewer letters than this may be missing for many reasons.
-FEWEST_INVENTED = 4
+# Fewer letters than this may be missing for many reasons. Invisible text comes from text recognition, which errs too.
+FEWEST_INVENTED, FEWEST_BESIDE_RECOGNITION = 4, 20
 # A formula's signs stand in any order; below this share it is another formula.
 OTHER_FORMULA, LEAST_SYMBOLS = 0.3, 10
 
@@ -79,18 +79,8 @@ def reconcile(tree: Page, reading: Reading | None, text: TextName = "auto", raw:
         tree=tree if text == "model" else _Mending(page, verdicts, text).page(tree),
         agreement=agreement,
         scores=_by_element(verdicts),
-        problems=tuple(_problems(verdicts, raw)),
+        problems=tuple(_problems(verdicts, raw, _fewest(reading.words))),
     )
-
-
-def walk(tree: Page) -> Iterator[Element]:
-    """All elements of a page, parents first: an element, what is in its cells, its children."""
-    waiting = [*tree.elements][::-1]
-    while waiting:
-        element = waiting.pop()
-        yield element
-        inner = [child for cell in element.cells for child in cell.children]
-        waiting.extend(reversed([*inner, *element.children]))
 
 
 def _left_alone(reason: str | None) -> str:
@@ -373,7 +363,12 @@ def _with(cell: Cell, text: str) -> Cell:
 # --- what is not on the page ---
 
 
-def _problems(verdicts: Iterable[_Verdict], raw: str) -> Iterator[Problem]:
+def _fewest(words: Words) -> int:
+    """How many letters must be missing in a row."""
+    return FEWEST_BESIDE_RECOGNITION if words.hidden > 0.5 else FEWEST_INVENTED
+
+
+def _problems(verdicts: Iterable[_Verdict], raw: str, fewest: int) -> Iterator[Problem]:
     for verdict in verdicts:
         score = verdict.score
         if score is None or verdict.credit is None:
@@ -387,7 +382,7 @@ def _problems(verdicts: Iterable[_Verdict], raw: str) -> Iterator[Problem]:
                     f"a formula of which little is on the page: {_shown(verdict.unit.text)}",
                 )
             continue
-        for first, last in _invented(verdict):
+        for first, last in _invented(verdict, fewest):
             words = verdict.pieces[first : last + 1]
             text = _shown(" ".join(piece.text for piece in words))
             yield _problem(
@@ -399,7 +394,7 @@ def _problems(verdicts: Iterable[_Verdict], raw: str) -> Iterator[Problem]:
             )
 
 
-def _invented(verdict: _Verdict) -> Iterator[tuple[int, int]]:
+def _invented(verdict: _Verdict, fewest: int) -> Iterator[tuple[int, int]]:
     """Runs of pieces, first and last, that the page has nowhere. Signs, and words that differ a little, are no runs."""
     credit = verdict.credit or ()
     first = last = None
@@ -410,14 +405,14 @@ def _invented(verdict: _Verdict) -> Iterator[tuple[int, int]]:
             first, last = at if first is None else first, at
             continue
         if first is not None and last is not None:
-            yield from _run(verdict, first, last)
+            yield from _run(verdict, first, last, fewest)
         first = last = None
     if first is not None and last is not None:
-        yield from _run(verdict, first, last)
+        yield from _run(verdict, first, last, fewest)
 
 
-def _run(verdict: _Verdict, first: int, last: int) -> Iterator[tuple[int, int]]:
-    if sum(len(piece.folded) for piece in verdict.pieces[first : last + 1] if piece.is_word) >= FEWEST_INVENTED:
+def _run(verdict: _Verdict, first: int, last: int, fewest: int) -> Iterator[tuple[int, int]]:
+    if sum(len(piece.folded) for piece in verdict.pieces[first : last + 1] if piece.is_word) >= fewest:
         yield first, last
 
 

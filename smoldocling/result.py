@@ -6,7 +6,7 @@ Knows: trees, statuses, converters. Does not know: how a page was read, and wher
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePath
@@ -23,6 +23,9 @@ Status = Literal["ok", "textlayer", "blank", "retried", "truncated", "repeated",
 DocumentStatus = Literal["ok", "partial", "failed"]
 # Something of the page is missing; the page is delivered all the same.
 INCOMPLETE: frozenset[Status] = frozenset({"truncated", "repeated", "failed"})
+
+CONTRADICTED = frozenset({"invented", "elsewhere"})
+"""Kinds of problems that come from the page itself: the model wrote what is not on it, or put it into a wrong place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,14 @@ class PageResult:
               model was cut off; failed: `error` says why, and the tree holds a visible marker
     tree      doctags.Page
     raw       what the model wrote, before parsing; None where no model was asked
-    problems  what was wrong with it, with places in `raw`, or in `doctags` where there is no `raw`
+    problems  what was wrong with it, with places in `raw`, or in `doctags` where there is no `raw`; `invented` is text
+              that is nowhere on the page
     tokens    ids that the model wrote; `steps` decoder steps it took
     seconds   wall time of this page's own work; pages of a batch share theirs
+    agreement  share of the model's text that the page's text layer confirms, 0 to 1; None where there is none, or none
+              that makes sense
+    scores    the same for single elements, by their place in `walk(page.tree)`
+    note      one line about the page that is no failure: why its text layer was left alone
     pictures  figures by their place among the page's pictures, see converters.picture_elements
     image     the whole page, where page_images was asked for
     """
@@ -73,6 +81,9 @@ class PageResult:
     tokens: int = 0
     steps: int = 0
     seconds: float = 0.0
+    agreement: float | None = None
+    scores: Mapping[int, float] = field(default_factory=dict)
+    note: str | None = None
     pictures: Mapping[int, Crop] = field(default_factory=dict)
     image: Crop | None = None
 
@@ -80,6 +91,17 @@ class PageResult:
     def doctags(self) -> str:
         """The page as canonical, valid DocTags."""
         return doctags.write(self.tree)
+
+
+def walk(tree: doctags.Page) -> Iterator[doctags.Element]:
+    """All elements of a page in the order in which `PageResult.scores` counts them: parents first, then what is in
+    their cells, then their children."""
+    waiting = [*tree.elements][::-1]
+    while waiting:
+        element = waiting.pop()
+        yield element
+        inner = [child for cell in element.cells for child in cell.children]
+        waiting.extend(reversed([*inner, *element.children]))
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ Knows: converters, files, lines for people, the summary for machines. Does not k
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,9 +17,11 @@ from smoldocling.output import FORMATS, Look, Places, write
 from smoldocling.pages.sources import expand
 from smoldocling.pipeline import Converter
 from smoldocling.progress import Progress
-from smoldocling.result import INCOMPLETE, PageResult, Result
+from smoldocling.result import CONTRADICTED, INCOMPLETE, PageResult, Result, walk
 
 OK, SOME_FAILED, NOTHING = 0, 1, 3
+# A page that is made up from end to end says so in its first lines.
+MOST_DOUBTS = 5
 
 
 @dataclass
@@ -50,7 +53,7 @@ class Run:
 
     def add(self, result: Result, shown: Progress) -> None:
         """Write one document and say so."""
-        for line in _failures(result):
+        for line in (*_failures(result), *_doubts(result)):
             shown.line(line)
         outputs, unwritten = self._write(result)
         if unwritten is not None:
@@ -121,20 +124,29 @@ def _failures(result: Result) -> Iterator[str]:
         yield f"{result.name}: {result.error}"
     for warning in result.warnings:
         yield f"{result.name}: {warning}"
-    run: list[PageResult] = []
-    for page in [*result.pages, None]:
-        if run and (page is None or not _continues(run[-1], page)):
-            if run[0].error:
-                numbers = f"page {run[0].number}" if len(run) == 1 else f"pages {run[0].number}-{run[-1].number}"
-                yield f"{result.name}: {numbers}: {run[0].status}: {run[0].error}"
-            run = []
-        if page is not None:
-            run.append(page)
+    yield from _shared(result, lambda page: f"{page.status}: {page.error}" if page.error else None)
 
 
-def _continues(before: PageResult, page: PageResult) -> bool:
-    same = (before.status, before.error) == (page.status, page.error)
-    return same and page.number == before.number + 1
+def _doubts(result: Result) -> Iterator[str]:
+    """Text that is not on its page, and text layers that could not tell."""
+    for page in result.pages:
+        found = [problem for problem in page.problems if problem.kind in CONTRADICTED]
+        for problem in found[:MOST_DOUBTS]:
+            place = f"{problem.line}:{problem.column}"
+            yield f"{result.name}: page {page.number}: {place}: {problem.severity}: {problem.kind}: {problem.message}"
+        if len(found) > MOST_DOUBTS:
+            yield f"{result.name}: page {page.number}: and {len(found) - MOST_DOUBTS} more like these"
+    yield from _shared(result, lambda page: page.note)
+
+
+def _shared(result: Result, say: Callable[[PageResult], str | None]) -> Iterator[str]:
+    """What there is to say of pages; neighbours of which the same is to be said share a line."""
+    numbered = enumerate(result.pages)
+    for (text, _), run in groupby(numbered, key=lambda entry: (say(entry[1]), entry[1].number - entry[0])):
+        if text:
+            pages = [page.number for _, page in run]
+            numbers = f"page {pages[0]}" if len(pages) == 1 else f"pages {pages[0]}-{pages[-1]}"
+            yield f"{result.name}: {numbers}: {text}"
 
 
 def _describe(result: Result, outputs: list[Path], unwritten: str | None) -> dict[str, Any]:
@@ -151,6 +163,9 @@ def _describe(result: Result, outputs: list[Path], unwritten: str | None) -> dic
                 "engine": page.engine,
                 "error": page.error,
                 "problems": len(page.problems),
+                "agreement": _rounded(page.agreement),
+                "doubtful": _doubtful(page),
+                "note": page.note,
                 "tokens": page.tokens,
                 "steps": page.steps,
                 "seconds": round(page.seconds, 4),
@@ -158,3 +173,18 @@ def _describe(result: Result, outputs: list[Path], unwritten: str | None) -> dic
             for page in result.pages
         ],
     }
+
+
+def _doubtful(page: PageResult) -> list[dict[str, Any]]:
+    """The elements that the text layer does not confirm in full, by their place among the page's."""
+    elements = list(walk(page.tree))
+    return [
+        {"element": place, "kind": elements[place].kind, "agreement": _rounded(score)}
+        for place, score in sorted(page.scores.items())
+        if score < 1
+    ]
+
+
+def _rounded(share: float | None) -> float | None:
+    """Four digits; what is not quite all does not read as all."""
+    return share if share is None or share == 1 else min(round(share, 4), 0.9999)

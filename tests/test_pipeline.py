@@ -75,7 +75,9 @@ def test_pixels_in_documents_out(converter):
     page = result.pages[0]
     assert page.tokens == page.steps > 20
     assert page.raw == SCRIPT
-    assert page.problems == ()
+    # the network writes the same whatever it sees, and the page says something else
+    assert {problem.kind for problem in page.problems} == {"invented"}
+    assert page.agreement == 0
 
 
 @pytest.mark.parametrize("form", ["path", "bytes", "stream", "PIL image", "image file"])
