@@ -271,6 +271,64 @@ def render(
     raise typer.Exit(SOME_FAILED if unreadable and run.written else run.exit_code)
 
 
+class Pages(StrEnum):
+    """What synthetic pages look like."""
+
+    line = "line"
+    small = "small"
+    half = "half"
+    page = "page"
+
+
+@app.command()
+def synth(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the pairs.")],
+    more: Annotated[list[str] | None, typer.Argument(metavar="", hidden=True)] = None,
+    count: Annotated[int, typer.Option("-n", min=1, max=999_999_999, metavar="N", help="How many pages.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Page K of a seed is always the same.")] = 0,
+    domain: Annotated[
+        Pages, typer.Option(help="line: one line; small: large type; half: all kinds, large type; page: as printed.")
+    ] = Pages.small,
+    pdf: Annotated[bool, typer.Option("--pdf", help="PDFs with a text layer instead of images.")] = False,
+    disturbed: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, metavar="SHARE", help="Images that look scanned.  [default: page 0.5, others 0]"),
+    ] = None,
+    fonts: Annotated[Path | None, typer.Option(metavar="DIR", help="Set them in the .ttf and .otf fonts here.")] = None,
+    own: Annotated[
+        list[str] | None,
+        typer.Option("--from", metavar="FILE.pdf...", help="Your own PDFs instead: images with text-layer DocTags."),
+    ] = None,
+    password: Annotated[str | None, typer.Option(envvar="SMOLDOCLING_PASSWORD", help="For locked PDFs.")] = None,
+) -> None:
+    """Make pages to train on: DIR/NAME.png (or .pdf), and beside each NAME.dt, the DocTags that say what is on it."""
+    from smoldocling.errors import UnusableOption, UnwritableOutput
+    from smoldocling.output import probe
+    from smoldocling.progress import progress
+    from smoldocling.training import workshop
+
+    if more and not own:
+        _usage(f"{more[0]}: put --from before your own documents")
+    if own and (pdf or fonts or disturbed is not None):
+        _usage("--pdf, --fonts and --disturbed make synthetic pages; --from takes your own as they are")
+    shown = progress(sys.stderr, terminal=sys.stderr.isatty())
+    try:
+        probe(output)
+        with shown:
+            if own:
+                written, failed = workshop.gather([*own, *(more or [])], password, output, shown)
+            else:
+                written, failed = workshop.make(domain.value, seed, count, output, shown, pdf, disturbed, fonts), 0
+    except UnusableOption as error:
+        _usage(str(error))
+    except UnwritableOutput as error:
+        _fail(str(error), SOME_FAILED)
+    except KeyboardInterrupt:
+        _say("interrupted; what was written is whole")
+        raise typer.Exit(INTERRUPTED) from None
+    raise typer.Exit(NOTHING if not written else SOME_FAILED if failed else OK)
+
+
 @app.command()
 def doctor(
     model: Annotated[str, typer.Option(metavar="ID_OR_DIR", help="The checkpoint to look for.")] = "smoldocling",
