@@ -1,0 +1,92 @@
+"""What each id of a tokenizer spells, sorted by what it can do to a tag.
+
+Knows: a checkpoint's vocabulary, which spellings are tags, what layout is. Does not know: which tag may stand where.
+Half of a UTF-8 character is U+FFFD here: tags are ASCII, so it can be nothing but text.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import numpy as np
+
+from doctags.lexer import CANDIDATE
+from doctags.tokens import LAYOUT, TAGS, lookup
+from smoldocling.engine.constrain import Mask
+from smoldocling.errors import UnusableCheckpoint
+from smoldocling.vocab import Vocab
+
+_STEMS = ("<key_", "<value_", "<link_")
+_INFIXES = {stem[start:end] for stem in _STEMS for start in range(len(stem)) for end in range(start, len(stem) + 1)}
+COUNTING = re.compile(rf"(?:{'|'.join(sorted(_INFIXES))})[0-9]*(?:>.*)?", re.DOTALL)
+"""What may stand in a tag with a number that is no location."""
+
+
+class Pieces:
+    """All ids below the network's vocabulary size. Made in one pass over it.
+
+    texts   what the id spells, "" where it stands for nothing: an end, padding, a number without a token
+    some    ids that stand for something
+    plain   those without any `<` or `>`
+    layout  those that are layout only
+    whole   ids that are exactly one tag each, and that tag
+    mixed   ids that hold a tag and something more
+    heads   other ids by what they spell up to their first `>`, if no `<` is before it: what may end a tag that has
+            been begun; with the rest behind that `>`
+    leads   ids that are layout and then the beginning of a tag
+    counting  ids that may stand in a tag with a number
+    """
+
+    def __init__(self, vocab: Vocab) -> None:
+        size = vocab.checkpoint.vocab_size
+        self.texts = [vocab.decode((token,)) for token in range(size)]
+        self.some, self.plain, self.layout = (np.zeros(size, np.bool_) for _ in range(3))
+        self.whole: dict[int, str] = {}
+        self.mixed: list[int] = []
+        self.leads: list[int] = []
+        self.counting: list[int] = []
+        self.heads: dict[str, list[tuple[int, str]]] = {}
+        self._ids: dict[str, list[int]] = {}
+        for token, text in enumerate(self.texts):
+            if text:
+                self._sort(token, text)
+        missing = sorted({letter for tag in TAGS for letter in tag} - self._ids.keys())
+        if missing:
+            folder = vocab.checkpoint.folder
+            raise UnusableCheckpoint(f"{folder / 'tokenizer.json'} has no id for {missing[0]!r}, which tags are spelt with")
+        self.cover = lru_cache(maxsize=65536)(self._cover)
+
+    def _sort(self, token: int, text: str) -> None:
+        self._ids.setdefault(text, []).append(token)
+        self.some[token] = True
+        if COUNTING.fullmatch(text):
+            self.counting.append(token)
+        if "<" not in text and ">" not in text:
+            self.plain[token] = True
+            self.layout[token] = not text.strip(LAYOUT)
+            return
+        if lookup(text):
+            self.whole[token] = text
+        elif any(lookup(match.group()) for match in CANDIDATE.finditer(text)):
+            self.mixed.append(token)
+        else:
+            head, bracket, rest = text.partition(">")
+            if bracket and "<" not in head:
+                self.heads.setdefault(head + bracket, []).append((token, rest))
+            if text[0] in LAYOUT and text.lstrip(LAYOUT)[0] == "<":
+                self.leads.append(token)
+
+    def ids(self, text: str) -> list[int]:
+        """The ids that spell exactly this."""
+        return self._ids.get(text, [])
+
+    def beginnings(self, text: str) -> list[int]:
+        """The ids that spell a beginning of this, or all of it."""
+        return [token for end in range(1, len(text) + 1) for token in self._ids.get(text[:end], ())]
+
+    def _cover(self, text: str) -> int:
+        """The fewest ids that spell an ASCII text."""
+        if not text:
+            return 0
+        return 1 + min(self.cover(text[end:]) for end in range(1, len(text) + 1) if text[:end] in self._ids)
