@@ -10,8 +10,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
+from smoldocling.diff import gaps
 from smoldocling.pages import glyphs
 
 # A number with its separators; a letter of a script without spaces; a run of letters and digits; any other sign.
@@ -140,14 +140,13 @@ def align(written: Sequence[Piece], page: Sequence[Piece]) -> Alignment:
     credit = [0.0] * len(written)
     twins: dict[int, int] = {}
     left: Counter[str] = Counter()
-    matcher = SequenceMatcher(None, [piece.folded for piece in written], [piece.folded for piece in page])
-    for kind, i1, i2, j1, j2 in matcher.get_opcodes():
-        if kind == "equal":
-            credit[i1:i2] = [1.0] * (i2 - i1)
-        elif kind == "replace":
+    same, between = gaps([piece.folded for piece in written], [piece.folded for piece in page])
+    for at, _ in same:
+        credit[at] = 1.0
+    for i1, i2, j1, j2 in between:
+        left.update(piece.folded for piece in page[j1:j2])
+        if i1 < i2 and j1 < j2:
             _replaced(written, page, (i1, i2), (j1, j2), credit, twins)
-        if kind in ("replace", "insert"):
-            left.update(piece.folded for piece in page[j1:j2])
     for at in twins.values():
         left[page[at].folded] -= 1
     for at, piece in enumerate(written):
@@ -180,6 +179,11 @@ def _replaced(
     if said.casefold() == shown.casefold() and (said == shown or sum(map(str.__ne__, said, shown)) > 1):
         credit[i1:i2] = [1.0] * (i2 - i1)
         return
+    # around an element the page goes on: only what is next to it can stand for its first and last words
+    if i1 == 0:
+        j1 = max(j1, j2 - (i2 - i1))
+    elif i2 == len(written):
+        j2 = min(j2, j1 + (i2 - i1))
     if i2 - i1 != j2 - j1:
         again = closest(said, shown)
         if again is not None and again <= len(said) // 8:

@@ -219,9 +219,14 @@ class _Printed:
             _weighed(pieces, alignment.credit),
         )
         score = verdict.score
-        if score is not None and score < SURE and any(map(self.words.is_drawn, unit.element.boxes)):
+        if score is not None and score < SURE and self._is_picture(unit.element.boxes):
             return _Verdict(unit)  # text in a picture is no text in the file
         return verdict
+
+    def _is_picture(self, boxes: Sequence[Box]) -> bool:
+        """Whether something is to be seen in the boxes, but no words."""
+        letters = sum(len(word.text) for word in self.under(boxes, EDGE))
+        return letters < FEWEST_INVENTED and any(map(self.words.is_drawn, boxes))
 
     def _elsewhere(self, pieces: Sequence[Piece], credit: list[float]) -> list[float]:
         """Credit for what is not under the box, but stands on the page: in phrases, or as a whole."""
