@@ -1,0 +1,201 @@
+"""A network that is taught: examples in, losses out.
+
+Knows: transformers' model class, tensors. Does not know: files, how often, in which order.
+Tiles go through the tower together and without padding; only the answer's rows go through the head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from smoldocling.training.examples import Example
+from smoldocling.training.glyphs import LETTERS, SPOTS
+
+if TYPE_CHECKING:
+    from smoldocling.checkpoint import Checkpoint
+
+IGNORED = -100
+# All matrices of the two towers' layers, by the names that the family gives them.
+ADAPTED = r".*\.(vision_model\.encoder|text_model)\.layers\..*(_proj|fc1|fc2)"
+# On a CPU plain attention over so few patches is faster than the fused one, forth and back.
+MOST_PLAIN_PATCHES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """
+    tiles    uint8 (tiles, T, T, 3), all pages' one after the other
+    ids      (pages, longest), prompt and answer but its last id, filled up with the id that fills
+    targets  (pages, longest), what comes after each id of the answer, IGNORED elsewhere
+    shown    indices of the tiles whose letters are known
+    letters  (shown, positions, scale * scale * SPOTS), see glyphs.labels
+    """
+
+    tiles: Tensor
+    ids: Tensor
+    targets: Tensor
+    shown: Tensor
+    letters: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Cross entropies in nats: of the answers' ids, and of the letters that the tower should see; None if not asked."""
+
+    answer: Tensor | None
+    letters: Tensor | None
+    right: float
+    """Share of the answers' ids that would have been written."""
+
+
+class Learner(nn.Module):
+    """The network and a head that reads letters off the tower's positions; the head is thrown away in the end."""
+
+    def __init__(self, checkpoint: Checkpoint, *, fill_id: int, device: torch.device, dtype: torch.dtype) -> None:
+        """dtype  what is computed in; weights stay float32"""
+        super().__init__()
+        from transformers import AutoModelForImageTextToText
+
+        self._image_id = checkpoint.image_token_id
+        self._fill_id = fill_id
+        self._device, self._dtype = device, dtype
+        patches = (checkpoint.tile_px // checkpoint.patch_px) ** 2
+        plain = device.type == "cpu" and patches <= MOST_PLAIN_PATCHES
+        self.model: Any = AutoModelForImageTextToText.from_pretrained(
+            checkpoint.folder,
+            dtype=torch.float32,
+            attn_implementation={"vision_config": "eager" if plain else "sdpa", "text_config": "sdpa"},
+        )
+        self.mean = torch.tensor(checkpoint.mean, device=device).view(3, 1, 1)
+        self.std = torch.tensor(checkpoint.std, device=device).view(3, 1, 1)
+        self.rescale = checkpoint.rescale
+        width = self.model.config.text_config.hidden_size
+        self._spots = checkpoint.scale_factor**2 * SPOTS
+        self.letters = nn.Linear(width, self._spots * (len(LETTERS) + 1))
+        self.to(device)
+
+    @property
+    def tower(self) -> Any:
+        return self.model.model.vision_model
+
+    @property
+    def connector(self) -> Any:
+        return self.model.model.connector
+
+    @property
+    def decoder(self) -> Any:
+        return self.model.model.text_model
+
+    def collate(self, examples: Sequence[Example]) -> Batch:
+        """Examples to tensors."""
+        longest = max(len(each.prompt) + len(each.answer) for each in examples) - 1
+        ids = np.full((len(examples), longest), self._fill_id, dtype=np.int64)
+        targets = np.full((len(examples), longest), IGNORED, dtype=np.int64)
+        for row, each in enumerate(examples):
+            whole = each.prompt + each.answer
+            ids[row, : len(whole) - 1] = whole[:-1]
+            targets[row, len(each.prompt) - 1 : len(whole) - 1] = each.answer
+        shown: list[int] = []
+        letters, first = [], 0
+        for each in examples:
+            if each.glyphs is not None:
+                shown += range(first, first + len(each.glyphs))
+                letters.append(each.glyphs)
+            first += len(each.tiles)
+        positions = letters[0].shape[1] if letters else 0
+        return Batch(
+            torch.from_numpy(np.concatenate([each.tiles for each in examples])),
+            torch.from_numpy(ids).to(self._device),
+            torch.from_numpy(targets).to(self._device),
+            torch.tensor(shown, dtype=torch.int64, device=self._device),
+            torch.from_numpy(
+                np.concatenate(letters) if letters else np.zeros((0, positions, self._spots), np.int64)
+            ).to(self._device),
+        )
+
+    def losses(self, batch: Batch, *, see: bool = True, write: bool = True, tower: bool = True) -> Losses:
+        """
+        see    judge what the tower sees, where that is known
+        write  judge the answer
+        tower  whether the tower and the connector learn
+        """
+        with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
+            with torch.set_grad_enabled(tower and torch.is_grad_enabled()):
+                # Without the answer nobody looks at the whole views.
+                features = self.features(batch.tiles if write else batch.tiles[batch.shown.cpu()])
+            seen = None
+            if see and len(batch.shown):
+                seen = self._letters_loss(features[batch.shown] if write else features, batch.letters)
+            if not write:
+                return Losses(None, seen, 0.0)
+            logits = self._logits(batch, features)
+        targets = batch.targets[batch.targets != IGNORED]
+        right = (logits.argmax(-1) == targets).float().mean().item()
+        return Losses(functional.cross_entropy(logits.float(), targets), seen, right)
+
+    def features(self, tiles: Tensor) -> Tensor:
+        """uint8 (tiles, T, T, 3) -> (tiles, positions, width)"""
+        pixels = tiles.to(self._device).permute(0, 3, 1, 2).float()  # (tiles, 3, T, T)
+        pixels = (pixels * self.rescale - self.mean) / self.std
+        side = pixels.shape[-1] // self.tower.config.patch_size
+        everywhere = torch.ones(len(tiles), side, side, dtype=torch.bool, device=self._device)
+        patches = self.tower.embeddings(pixel_values=pixels, patch_attention_mask=everywhere)
+        patches = self.tower.encoder(inputs_embeds=patches, attention_mask=None).last_hidden_state
+        found: Tensor = self.connector(self.tower.post_layernorm(patches))
+        return found
+
+    def _letters_loss(self, features: Tensor, letters: Tensor) -> Tensor:
+        logits = self.letters(features).float().view(-1, len(LETTERS) + 1)
+        return functional.cross_entropy(logits, letters.reshape(-1))
+
+    def _logits(self, batch: Batch, features: Tensor) -> Tensor:
+        """(ids of all answers, vocab)"""
+        rows = self.decoder.embed_tokens(batch.ids)
+        places = (batch.ids == self._image_id)[..., None]
+        rows = rows.masked_scatter(places, features.to(rows.dtype))
+        hidden = self.decoder(inputs_embeds=rows, use_cache=False).last_hidden_state
+        logits: Tensor = self.model.lm_head(hidden[batch.targets != IGNORED])
+        return logits
+
+    def adapt(self, rank: int) -> None:
+        """From now on adapters of that rank learn, and the matrices of tower and decoder do not. Needs peft."""
+        from peft import LoraConfig, inject_adapter_in_model
+
+        self.model.requires_grad_(False)
+        inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=ADAPTED), self.model)
+
+    def merged(self) -> dict[str, Tensor]:
+        """The model's weights by the names that its checkpoint has, adapters worked in."""
+        layers = [module for module in self.model.modules() if hasattr(module, "lora_A")]
+        for layer in layers:
+            layer.merge()
+        state = {
+            name.replace(".base_layer", ""): weight.detach().clone()
+            for name, weight in self.model.state_dict().items()
+            if ".lora_" not in name
+        }
+        for layer in layers:
+            layer.unmerge()
+        return state
+
+    def parts(self, names: Sequence[str]) -> Iterator[tuple[str, nn.Parameter]]:
+        """The weights of "tower" (with connector), "decoder" and "letters" that learn, each once."""
+        modules: dict[str, list[tuple[str, nn.Module]]] = {
+            "tower": [("tower", self.tower), ("connector", self.connector)],
+            "decoder": [("decoder", self.decoder), ("head", self.model.lm_head)],
+            "letters": [("letters", self.letters)],
+        }
+        known: set[int] = set()
+        for name in names:
+            for prefix, module in modules[name]:
+                for own, weight in module.named_parameters():
+                    if weight.requires_grad and id(weight) not in known:
+                        known.add(id(weight))
+                        yield f"{prefix}.{own}", weight
