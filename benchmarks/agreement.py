@@ -1,7 +1,9 @@
 """How well a model's text is checked against the page: true DocTags, spoiled in known ways, beside their PDFs.
 
-Run it as `python benchmarks/agreement.py FOLDER...`; each folder holds pairs of NAME.pdf and NAME.dt. It prints how much of
-the true text is confirmed, how many false warnings there are, and how much of what was spoiled is found or mended.
+    python benchmarks/agreement.py samples ../shared/data/docling
+
+Each folder holds pairs of NAME.pdf and NAME.dt. Printed are how much of the true text is confirmed, how many false
+warnings there are, and how much of what was spoiled is found or mended.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from smoldocling.flow import Flow
 from smoldocling.intake import Asked, Found, Intake, Job, Missed, reason
 from smoldocling.pages import documents, sources
 from smoldocling.pages.tiles import MAX_SPLITS
-from smoldocling.result import PageResult, Result
+from smoldocling.result import PageResult, Result, Status, walk
 from smoldocling.transcriber import Transcriber, load
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ TEXTS: tuple[TextName, ...] = ("auto", "model", "page")
 EngineName = Literal["auto", "native", "transformers", "textlayer"]
 ENGINES: tuple[EngineName, ...] = ("auto", "native", "transformers", "textlayer")
 Tick = Callable[[int, int, int], None]
+# The model stopped in the middle of such a page.
+CUT_SHORT: frozenset[Status] = frozenset({"truncated", "repeated"})
 # More pages at a time than any memory holds.
 MAX_BATCH = 4096
 
@@ -242,7 +244,7 @@ class Converter:
         from smoldocling.reconcile import reconcile
 
         checked = reconcile(page.tree, reading, self._text, page.raw or "")
-        return replace(
+        page = replace(
             page,
             tree=checked.tree,
             agreement=checked.agreement,
@@ -250,6 +252,11 @@ class Converter:
             note=checked.note,
             problems=tuple(sorted(page.problems + checked.problems, key=lambda problem: problem.start)),
         )
+        believed = reading is not None and reading.kind == "text" and checked.note is None
+        if believed and self._text != "model" and page.status in CUT_SHORT:
+            assert reading is not None, "what is believed has been read"
+            return _filled(page, reading)
+        return page
 
     def _blank(self, asked: Asked) -> PageResult:
         tree = doctags.Page(number=asked.page.number, size=asked.page.size)
@@ -279,6 +286,22 @@ class Converter:
 def convert(source: sources.Input, **options: object) -> Result:
     """Convert one document; options are those of Converter. To convert many, make one Converter and keep it."""
     return Converter(**options).convert(source)  # type: ignore[arg-type]
+
+
+def _filled(page: PageResult, reading: Reading) -> PageResult:
+    """A page that the model did not finish, with what its text layer says of the rest."""
+    from smoldocling.fill import fill
+
+    whole = fill(page.tree, reading.page)
+    if whole == page.tree:
+        return page
+    scores = {id(element): page.scores[n] for n, element in enumerate(walk(page.tree)) if n in page.scores}
+    return replace(
+        page,
+        tree=whole,
+        scores={n: scores[id(element)] for n, element in enumerate(walk(whole)) if id(element) in scores},
+        error=f"{page.error}; the rest is taken from the text layer",
+    )
 
 
 def _text_layer(page: documents.SourcePage) -> Reading | None:

@@ -36,3 +36,8 @@ def lasting(seconds: float) -> str:
     if seconds >= 90:
         return f"{int(seconds // 60)} min {int(seconds % 60)} s"
     return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def percent(share: float) -> str:
+    """ "98 %"; all and nothing are only what is all and nothing."""
+    return f"{min(max(round(100 * share), share > 0), 99 + (share == 1))} %"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from smoldocling.report import reading, sheet, source
 from smoldocling.report.anatomy import Anatomy, dissect
-from smoldocling.report.build import Node, add, lasting, plural
+from smoldocling.report.build import Node, add, lasting, percent, plural
 from smoldocling.report.kinds import STATUSES
 from smoldocling.report.stretch import Stretch
 from smoldocling.result import INCOMPLETE, PageResult
@@ -36,6 +36,10 @@ def write(parent: Node, page: PageResult, stretch: Stretch, place: int) -> Anato
     left, right = add(pair, "div", class_="left"), add(pair, "div", class_="right")
     if page.error:
         _notice(right, page)
+    if page.note:
+        notice = add(right, "div", class_="notice calm", role="note")
+        add(notice, "strong", "About this page")
+        add(notice, "span", page.note)
     panel = add(right, "div")
     shown = {} if page.status == "failed" else _text(right, page, anatomy)
     homes = reading.homes(anatomy.parts, shown)
@@ -53,6 +57,8 @@ def _facts(page: PageResult) -> str:
     facts = [f"engine {page.engine}", lasting(page.seconds)]
     if page.tokens:
         facts.append(f"{plural(page.tokens, 'token')} in {plural(page.steps, 'step')}")
+    if page.agreement is not None:
+        facts.append(f"{percent(page.agreement)} of the text is in the file's text layer")
     if page.problems:
         facts.append(plural(len(page.problems), "problem"))
     return " · ".join(facts)

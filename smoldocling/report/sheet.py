@@ -10,7 +10,7 @@ from itertools import groupby
 
 from doctags.tree import GRID, Box
 from smoldocling.report.anatomy import Part
-from smoldocling.report.build import Node, add
+from smoldocling.report.build import Node, add, percent
 from smoldocling.report.kinds import group_of, name_of
 from smoldocling.result import PageResult
 
@@ -18,6 +18,8 @@ from smoldocling.result import PageResult
 A4 = (595.0, 842.0)
 # So much of an element's text is read out with its kind.
 LONGEST_LABEL = 80
+# Text of which the page has less than this was not read there.
+DOUBTFUL = 0.5
 # A box without area is still something to point at.
 SMALLEST = 2.0
 
@@ -52,20 +54,21 @@ def draw(
         role="group",
         aria_label=f"Elements of page {page.number}; up and down arrows move between them",
     )
-    boxed = [part for part in parts if part.element.boxes and part.element.kind != "link"]
-    for number, part in enumerate(boxed):
+    scored = [(part, page.scores.get(place)) for place, part in enumerate(parts)]
+    boxed = [(part, score) for part, score in scored if part.element.boxes and part.element.kind != "link"]
+    for number, (part, score) in enumerate(boxed):
         home = homes[part.key]
         link = add(
             drawing,
             "a",
-            class_="box",
+            class_="box doubt" if score is not None and score < DOUBTFUL else "box",
             id=f"b{part.key}",
             href=f"#{shown[home]}" if home else f"#b{part.key}",
             tabindex="0" if number == 0 else "-1",
             data_e=part.key,
             data_t=home,
             data_g=group_of(part.element.kind).name,
-            aria_label=_label(number + 1, part),
+            aria_label=_label(number + 1, part, score),
         )
         # Models put several elements into one place; one rectangle for the same box twice is enough.
         for box, _ in groupby(part.element.boxes):
@@ -79,11 +82,13 @@ def _size(page: PageResult) -> tuple[float, float]:
     return (width, height) if width > 0 and height > 0 else A4
 
 
-def _label(number: int, part: Part) -> str:
+def _label(number: int, part: Part, score: float | None) -> str:
     element = part.element
     name = name_of(element.kind)
     if element.kind == "section_header":
         name += f" {element.level or 1}"
+    if score is not None and score < 1:
+        name += f", {percent(score)} on the page"
     said = " ".join(element.text.split())
     if len(said) > LONGEST_LABEL:
         said = said[: LONGEST_LABEL - 1].rstrip() + "…"
