@@ -243,9 +243,8 @@ class Point:
             self._shut(duties, len(state.spots))
         if tag.role == "page":
             return [Duty()]
-        if tag.role == "loc" and not state.spots[-1].box:
-            if self._boxable:
-                duties = [replace(duty, boxed=True) for duty in duties]
+        if tag.role == "loc" and not state.spots[-1].box and self._boxable:
+            duties = [replace(duty, boxed=True) for duty in duties]
         if tag.role == "link":
             number = tag.number or 0
             if number not in duties[-2].numbers:

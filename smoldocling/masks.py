@@ -8,12 +8,13 @@ An id is legal if what it spells can still be completed to valid DocTags within 
 - the strict one takes for valid what neither has anything to say about, not even a warning, but for
   `course.UNHEEDED`: three times the same words may be what stands on the page.
 
-Both masks allow every id that leads to a valid text, so neither changes an answer that is valid in its sense: at each of
-its ids the mask allows the id that the network prefers. The loose law may therefore be the default. It is exact but for
+Both masks allow every id that leads to a valid text, so neither changes an answer that is valid in its sense: at each
+of its steps the mask allows the id that the network prefers. The loose law may therefore be the default. Exceptions are
 answers that nobody writes: layout between the numbers of a box, leading zeros, "Assistant:" or a chat template's tokens
-inside the answer, an <xcel> spelt as another span; and for answers that spell in other ids than the tokenizer would
-(`<loc` where it writes `<`, `loc`) what could only be spelt in one way: there the mask allows the tokenizer's own ids
-only, which makes them `forced`. The text is the same then.
+within the answer, an <xcel> spelt as another span; and answers that spell what can only be one text in other ids than
+the tokenizer would (`<l`, `oc` for `<`, `loc`): there the mask allows the tokenizer's own ids only, which makes them
+`forced`, and the text is the same. Ids are counted tag by tag (no id spans two closing tags), so an answer may also
+differ that ends by itself within the last few ids of its limit.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ class Masks:
         self._choices: WeakValueDictionary[bytes, _Choice] = WeakValueDictionary()
         self._choice = lru_cache(maxsize=KEPT)(self._choose)
         self._costs = lru_cache(maxsize=KEPT)(self._count)
+        self._way_out = lru_cache(maxsize=4096)(self._measure)
         self._text_base = lru_cache(maxsize=KEPT)(self._make_text_base)
         self._tag_base = lru_cache(maxsize=KEPT)(self._make_tag_base)
         self._canonical = lru_cache(maxsize=8192)(self._encode)
@@ -105,7 +107,7 @@ class Masks:
         return found
 
     def mask(self, state: Where, left: int) -> Mask:
-        """Which ids may come, (vocabulary,), read-only. A limit that is shorter than `closing(start)` is not kept to."""
+        """Which ids may come, (vocabulary,), read-only. A limit below `closing(start)` is not kept to."""
         return self._pick(state, left).mask
 
     def forced(self, state: Where, left: int) -> tuple[int, ...]:
@@ -131,7 +133,7 @@ class Masks:
         """The fewest ids that complete the document, tag by tag."""
         point, begun = state.point, state.pending
         if not begun:
-            return 0 if self._may_stop(state) else sum(map(self._pieces.cover, point.closers))
+            return 0 if self._may_stop(state) else self._way_out(point)
         ways = []
         if point.rules.text:
             ways.append(self.closing(Where(point)))
@@ -142,6 +144,9 @@ class Masks:
             ends += [closer[len(begun) :] for closer in point.closers[:1] if closer.startswith(begun)]
         ways += [self._pieces.cover(end) + self.closing(Where(point.after(begun + end))) for end in ends]
         return min(ways)
+
+    def _measure(self, point: Point) -> int:
+        return sum(map(self._pieces.cover, point.closers))
 
     # --- what may come if there is room, and if there is little ---
 
@@ -162,7 +167,9 @@ class Masks:
     def _reach(self, state: Where) -> int:
         """By how much one id can take us further from the end."""
         spots = state.point.state.spots[-2:]
-        return self._most * (20 + max((len(spot.above or ()) for spot in spots), default=0))
+        return self._most * (
+            12 * (1 + bool(self._pieces.mixed)) + max((len(spot.above or ()) for spot in spots), default=0)
+        )
 
     def _choose(self, state: Where) -> _Choice:
         if state.complete:
@@ -195,14 +202,18 @@ class Masks:
             closer = said.closers[0]
             begun = state.pending if closer.startswith(state.pending) else ""
             special += [*self._pieces.beginnings(closer[len(begun) :]), *self._pieces.beginnings(closer)]
+            special += self._pieces.tails
         elif base.sure.any():
             special += np.flatnonzero(base.sure & ~self._pieces.layout).tolist()
             costs[base.sure & self._pieces.layout] = self.closing(state)
-        known: dict[Where, int] = {}
+        located = base.sure & self._pieces.located
+        if located.any():  # one place is as good as another
+            special = [token for token in special if not located[token]]
+            costs[located] = self.closing(self.advance(state, int(located.argmax())))
         for token in special:
             found = read(state, self._pieces.texts[token])
             if found is not None:
-                costs[token] = known[found] = known[found] if found in known else self.closing(found)
+                costs[token] = self.closing(found)
         if self._may_stop(state):
             costs[self._stops] = 0
         return costs
@@ -229,16 +240,20 @@ class Masks:
 
     def _base(self, state: Where) -> _Base:
         rules = state.point.rules
-        return (self._text_base if rules.text else self._tag_base)(rules, state.pending)
+        if not rules.text:
+            return self._tag_base(rules, state.pending)
+        said = state.point.said(state.pending) if state.pending else state.point
+        assert said is not None, "any text may come"
+        return self._text_base(rules, state.pending, said.rules)
 
-    def _make_text_base(self, rules: Rules, begun: str) -> _Base:
-        """Where text may come: everything but what spells a tag that may not."""
+    def _make_text_base(self, rules: Rules, begun: str, later: Rules) -> _Base:
+        """Where text may come: everything but what spells a tag that may not. `later`: if what was begun is text."""
         pieces = self._pieces
         sure = pieces.some.copy()
         sure[pieces.mixed] = False
         asked, special = [*pieces.mixed], [*pieces.whole]
         for token, tag in pieces.whole.items():
-            sure[token] = rules.legal(tag) or rules.quotes(tag)
+            sure[token] = later.legal(tag) or later.quotes(tag)
         for head, found in pieces.heads.items() if begun else ():
             if rules.legal(begun + head):
                 asked += [token for token, rest in found if rest]

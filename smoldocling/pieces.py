@@ -13,7 +13,6 @@ import numpy as np
 
 from doctags.lexer import CANDIDATE
 from doctags.tokens import LAYOUT, TAGS, lookup
-from smoldocling.engine.constrain import Mask
 from smoldocling.errors import UnusableCheckpoint
 from smoldocling.vocab import Vocab
 
@@ -21,6 +20,9 @@ _STEMS = ("<key_", "<value_", "<link_")
 _INFIXES = {stem[start:end] for stem in _STEMS for start in range(len(stem)) for end in range(start, len(stem) + 1)}
 COUNTING = re.compile(rf"(?:{'|'.join(sorted(_INFIXES))})[0-9]*(?:>.*)?", re.DOTALL)
 """What may stand in a tag with a number that is no location."""
+
+CLOSER = re.compile(r"<(?:/[a-z0-9_]*)?\Z")
+"""The beginning of a closing tag, at the end of a text."""
 
 
 class Pieces:
@@ -30,21 +32,24 @@ class Pieces:
     some    ids that stand for something
     plain   those without any `<` or `>`
     layout  those that are layout only
+    located  those that are a location each
     whole   ids that are exactly one tag each, and that tag
     mixed   ids that hold a tag and something more
     heads   other ids by what they spell up to their first `>`, if no `<` is before it: what may end a tag that has
             been begun; with the rest behind that `>`
     leads   ids that are layout and then the beginning of a tag
+    tails   ids that are text and then the beginning of a closing tag
     counting  ids that may stand in a tag with a number
     """
 
     def __init__(self, vocab: Vocab) -> None:
         size = vocab.checkpoint.vocab_size
         self.texts = [vocab.decode((token,)) for token in range(size)]
-        self.some, self.plain, self.layout = (np.zeros(size, np.bool_) for _ in range(3))
+        self.some, self.plain, self.layout, self.located = (np.zeros(size, np.bool_) for _ in range(4))
         self.whole: dict[int, str] = {}
         self.mixed: list[int] = []
         self.leads: list[int] = []
+        self.tails: list[int] = []
         self.counting: list[int] = []
         self.heads: dict[str, list[tuple[int, str]]] = {}
         self._ids: dict[str, list[int]] = {}
@@ -53,8 +58,8 @@ class Pieces:
                 self._sort(token, text)
         missing = sorted({letter for tag in TAGS for letter in tag} - self._ids.keys())
         if missing:
-            folder = vocab.checkpoint.folder
-            raise UnusableCheckpoint(f"{folder / 'tokenizer.json'} has no id for {missing[0]!r}, which tags are spelt with")
+            path = vocab.checkpoint.folder / "tokenizer.json"
+            raise UnusableCheckpoint(f"{path} has no id for {missing[0]!r}, which tags are spelt with")
         self.cover = lru_cache(maxsize=65536)(self._cover)
 
     def _sort(self, token: int, text: str) -> None:
@@ -66,8 +71,9 @@ class Pieces:
             self.plain[token] = True
             self.layout[token] = not text.strip(LAYOUT)
             return
-        if lookup(text):
+        if tag := lookup(text):
             self.whole[token] = text
+            self.located[token] = tag.role == "loc"
         elif any(lookup(match.group()) for match in CANDIDATE.finditer(text)):
             self.mixed.append(token)
         else:
@@ -76,6 +82,8 @@ class Pieces:
                 self.heads.setdefault(head + bracket, []).append((token, rest))
             if text[0] in LAYOUT and text.lstrip(LAYOUT)[0] == "<":
                 self.leads.append(token)
+            if text.rfind("<") > 0 and CLOSER.search(text):
+                self.tails.append(token)
 
     def ids(self, text: str) -> list[int]:
         """The ids that spell exactly this."""

@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from os.path import commonprefix
 
 from doctags.grammar import LOC
 from doctags.tokens import MAX_NUMBER_DIGITS, TAGS
@@ -65,7 +64,7 @@ def read(where: Where, text: str) -> Where | None:
         if start:
             point = point.said(source if start < 0 else source[:start])
             if point is None or start < 0:
-                return point and Where(point)
+                return None if point is None else Where(point)
             source = source[start:]
         end, again = source.find(">") + 1, source.find("<", 1)
         if not end or 0 < again < end:
@@ -78,7 +77,7 @@ def read(where: Where, text: str) -> Where | None:
             source = source[end:]
         if point is None:
             return None
-    return point and Where(point)
+    return None if point is None else Where(point)
 
 
 def _take(point: Point, spelling: str) -> Point | None:
@@ -95,7 +94,7 @@ def _begun(point: Point, source: str) -> Where | None:
         if watched(rules, source):
             return Where(point, source)
         said = point.said(source)
-        return said and Where(said)
+        return None if said is None else Where(said)
     return Where(point, source) if any(True for _ in endings(rules, source)) else None
 
 
@@ -135,7 +134,7 @@ def endings(rules: Rules, begun: str) -> Iterator[str]:
     yield from (tag[len(begun) :] for tag in names(rules) if tag.startswith(begun))
     for terminal, stem in NUMBERS.items():
         if terminal in rules.allowed:
-            yield from (ending for ending in _numbered(rules, stem, begun))
+            yield from _numbered(rules, stem, begun)
 
 
 def _numbered(rules: Rules, stem: str, begun: str) -> Iterator[str]:
@@ -144,13 +143,18 @@ def _numbered(rules: Rules, stem: str, begun: str) -> Iterator[str]:
     elif begun.startswith(stem) and begun[len(stem) :].isdecimal():
         room = MAX_NUMBER_DIGITS - len(begun) + len(stem)
         if stem == NUMBERS[LOC]:
-            fitting = [tag for tag in locations(rules.least, rules.most) if tag.startswith(begun)]
-            yield from (tag[len(begun) :] for tag in fitting[-1:])
+            yield from _located(rules.least, rules.most, begun)
             return
         for tail in ("", *map(str, range(10)), *map(str, range(10, 10 + len(rules.numbers)))):
             if len(tail) <= room and rules.legal(f"{begun}{tail}>"):
                 yield f"{tail}>"
                 return
+
+
+@lru_cache(maxsize=8192)
+def _located(least: int, most: int, begun: str) -> tuple[str, ...]:
+    fitting = [tag for tag in locations(least, most) if tag.startswith(begun)]
+    return tuple(tag[len(begun) :] for tag in fitting[-1:])
 
 
 def _free(rules: Rules, stem: str) -> int:
@@ -177,7 +181,9 @@ def _stem(rules: Rules, begun: str) -> str:
         elif terminal in rules.allowed:
             ways += [f"{stem}{digit}" for digit in range(2) if stem.startswith(begun)]
             ways += [f"{begun}{digit}" for digit in range(2) if begun.startswith(stem)]
-    return commonprefix(ways)[len(begun) :]
+    first, last = min(ways), max(ways)
+    alike = next((at for at, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), len(first))
+    return first[len(begun) : alike]
 
 
 def certain(where: Where) -> str:

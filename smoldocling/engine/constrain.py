@@ -2,9 +2,9 @@
 
 Knows: ids, masks. Does not know: what ids spell, why a law says what it says, tensors.
 
-A law is pure: it has no memory of sequences. Whoever writes a sequence keeps its state, beginning with `start`, and gives
-it back with the number of ids that may still be written (`left`). The id to write is the argmax of the row of logits
-where the mask is true, so a row whose own argmax is legal is not touched by it.
+A law is pure: it has no memory of sequences. Whoever writes a sequence keeps its state, beginning with `start`, and
+gives it back with the number of ids that may still be written (`left`). The id to write is the argmax of the row of
+logits where the mask is true, so a row whose own argmax is legal is not touched by it.
 """
 
 from __future__ import annotations
