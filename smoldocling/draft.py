@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import doctags
 from doctags import lexer
 from doctags.tokens import KINDS, NUMBERED
 from doctags.tree import GRID, Box, Cell, Element, Page
 from smoldocling import sense
-from smoldocling.pages.textlayer import Reading
-from smoldocling.pages.words import Words
-from smoldocling.vocab import Vocab
+
+if TYPE_CHECKING:
+    from smoldocling.pages.textlayer import Reading
+    from smoldocling.pages.words import Words
+    from smoldocling.vocab import Vocab
 
 # With pictures on more of the page than this, what is written in them may be longer than all that the file says.
 MOST_PICTURES = 0.25

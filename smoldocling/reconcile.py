@@ -10,14 +10,16 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from doctags.tree import Box, Cell, Element, Page, Problem
 from smoldocling import compare, sense
 from smoldocling.compare import Alignment, Piece
-from smoldocling.pages.textlayer import Reading
-from smoldocling.pages.words import PlacedWord, Words
 from smoldocling.result import walk
+
+if TYPE_CHECKING:
+    from smoldocling.pages.textlayer import Reading
+    from smoldocling.pages.words import PlacedWord, Words
 
 TextName = Literal["auto", "model", "page"]
 

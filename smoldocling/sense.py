@@ -9,9 +9,12 @@ import math
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from smoldocling.pages import glyphs
-from smoldocling.pages.words import Words
+
+if TYPE_CHECKING:
+    from smoldocling.pages.words import Words
 
 # Share of characters without a known meaning; beyond it the rest is not to be trusted either.
 MOST_BROKEN = 0.1
