@@ -283,7 +283,9 @@ class Pages(StrEnum):
 @app.command()
 def synth(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the pairs.")],
-    more: Annotated[list[str] | None, typer.Argument(metavar="", hidden=True)] = None,
+    more: Annotated[
+        list[str] | None, typer.Argument(metavar="[FILE.pdf...]", help="More of them after --from.")
+    ] = None,
     count: Annotated[int, typer.Option("-n", min=1, max=999_999_999, metavar="N", help="How many pages.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Page K of a seed is always the same.")] = 0,
     domain: Annotated[
@@ -327,6 +329,64 @@ def synth(
         _say("interrupted; what was written is whole")
         raise typer.Exit(INTERRUPTED) from None
     raise typer.Exit(NOTHING if not written else SOME_FAILED if failed else OK)
+
+
+@app.command()
+def train(
+    data: Annotated[
+        str, typer.Option(metavar="DIR_OR_DOMAIN", help="Folder of NAME.png beside NAME.dt, or a domain of synth.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the checkpoint.")],
+    model: Annotated[
+        str, typer.Option(metavar="ID_OR_DIR", help="What to begin with; new: a small network that knows nothing.")
+    ] = "smoldocling",
+    steps: Annotated[int | None, typer.Option(min=1, help="How many steps.  [default: 1000]")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.05, help="Stop after so many minutes.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Pages of one step.")] = 8,
+    learning_rate: Annotated[float, typer.Option(metavar="RATE", help="How far a step goes.")] = 1e-4,
+    lora: Annotated[
+        int | None, typer.Option(min=1, metavar="RANK", help="Train adapters of that rank: less memory.")
+    ] = None,
+    splits: Annotated[
+        int | None, typer.Option(min=1, max=6, help="Image tiles along a page's long side.  [default: the model's own]")
+    ] = None,
+    device: Annotated[Device, typer.Option(help="Where to train.")] = Device.auto,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed trains with the same pages.")] = 0,
+) -> None:
+    """Teach a checkpoint your pages, or a new one to read. The same command again goes on where the last one stopped.
+
+    DIR gets a checkpoint that `convert --model DIR` and transformers load, its card, log.jsonl and log.png.
+    """
+    from smoldocling.errors import SmolDoclingError, UnusableOption
+    from smoldocling.progress import progress
+    from smoldocling.training import school
+
+    shown = progress(sys.stderr, terminal=sys.stderr.isatty())
+    try:
+        with shown:
+            school.train(
+                data,
+                model,
+                output,
+                shown,
+                steps=steps,
+                minutes=minutes,
+                batch=batch_size,
+                rate=learning_rate,
+                splits=splits,
+                lora=lora,
+                device=device.value,
+                seed=seed,
+                command=["smoldocling", *sys.argv[1:]],
+            )
+    except UnusableOption as error:
+        _usage(str(error))
+    except SmolDoclingError as error:
+        _fail(str(error), NOTHING)
+    except KeyboardInterrupt:
+        _say(f"interrupted; the same command goes on from what was saved in {output}")
+        raise typer.Exit(INTERRUPTED) from None
+    _say(f"checkpoint -> {output}")
 
 
 @app.command()

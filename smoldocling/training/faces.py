@@ -43,6 +43,8 @@ FONT_FILES = frozenset({".ttf", ".otf"})
 EXPORTED = ".font"
 # Advances are measured at a size where rounding them to pixels no longer shows.
 UNITS_PX = 1000
+# Large enough that no two characters look alike by chance.
+PROOF_PX = 40
 # Unicode will never give it a meaning, so that every font shows its sign for what it does not have.
 NO_CHARACTER = "\uffff"
 # A glyph is drawn at four places within a pixel, which is what makes even spacing of small print.
@@ -80,8 +82,8 @@ class Face:
 
     def has(self, char: str) -> bool:
         """Whether the font has a glyph for a character."""
-        drawn, _ = self._measure.getmask2(char, mode="L")
-        missing, _ = self._measure.getmask2(NO_CHARACTER, mode="L")
+        drawn, _ = self._proof.getmask2(char, mode="L")
+        missing, _ = self._proof.getmask2(NO_CHARACTER, mode="L")
         return char.isspace() or (drawn.size, bytes(drawn)) != (missing.size, bytes(missing))
 
     def font(self, size_px: float) -> ImageFont.FreeTypeFont:
@@ -91,6 +93,10 @@ class Face:
     @cached_property
     def _measure(self) -> ImageFont.FreeTypeFont:
         return self.font(UNITS_PX)
+
+    @cached_property
+    def _proof(self) -> ImageFont.FreeTypeFont:
+        return self.font(PROOF_PX)
 
     def __repr__(self) -> str:
         return f"Face({self.name!r})"

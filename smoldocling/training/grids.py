@@ -151,7 +151,9 @@ class _Setter:
         )
         self.bold_head, self.bold_first = random.random() < 0.75, random.random() < 0.3
         self.aligns = [self._align(column) for column in range(content.columns)]
-        self.middle = random.random() < 0.6
+        # without rules, text at the top of a tall cell would look like a short cell above empty ones
+        seen = self.rules in ("grid", "lines") or all(slot.rows == 1 for slot in content.slots)
+        self.middle = random.random() < 0.6 or not seen
         self.family = family
 
     def _align(self, column: int) -> Align:

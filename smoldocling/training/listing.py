@@ -11,13 +11,16 @@ from random import Random
 
 from smoldocling.training.words import ADJECTIVES, NOUNS, VERBS
 
+# Words that some of the languages keep for themselves.
+NAMES = [noun for noun in NOUNS if noun not in ("case", "class", "group", "key", "order", "string", "table")]
+
 
 @dataclass(frozen=True, slots=True)
 class Language:
     """How a language writes things. `{f}` a function, `{a}` `{b}` names, `{n}` a number, `{s}` a text, `{o}` a sign.
 
     label    as in DocTags
-    opening  its first lines      plain   lines that stand alone
+    opening  its first lines      plain   lines that stand alone, the first two of them no comments
     nests    a line that begins a block and the one that ends it (may be empty)
     closing  its last lines, inside the function and after it
     """
@@ -109,7 +112,8 @@ def code(random: Random, lines: int, width: int) -> tuple[str, str]:
     """A language's label and about so many lines of at most `width` characters, which is 30 or more."""
     language = random.choice(LANGUAGES)
     fill = _filler(random)
-    rows = [fill(random.choice(language.opening))[:width].rstrip()]
+    begins = [fill(pattern) for pattern in random.sample(language.opening, len(language.opening))]
+    rows = [next((row for row in begins if len(row) <= width), min(begins, key=len)[:width].rstrip())]
     depth, ends = 1 if language.nests else 0, list[str]()
     for _ in range(10 * lines):
         if len(rows) + len(ends) >= lines - len(language.closing):
@@ -122,7 +126,7 @@ def code(random: Random, lines: int, width: int) -> tuple[str, str]:
         elif language.nests and len(ends) < 3 and random.random() < 0.3:
             begin, end = random.choice(language.nests)
             inner = indent + " " * language.step
-            new = [indent + fill(begin), inner + fill(random.choice(language.plain))]
+            new = [indent + fill(begin), inner + fill(random.choice(language.plain[:2]))]
             if max(map(len, new)) <= width:
                 rows += new
                 ends.append(end)
@@ -144,7 +148,7 @@ def _deeper(row: str, before: str, step: int) -> bool:
 
 def _filler(random: Random) -> Callable[[str], str]:
     """Fills names into a pattern. A program has few names and uses them again."""
-    names = [random.choice(NOUNS) for _ in range(4)] + [
+    names = [random.choice(NAMES) for _ in range(4)] + [
         f"{random.choice(ADJECTIVES)}_{random.choice(NOUNS)}",
         "x",
         "i",

@@ -186,7 +186,7 @@ class Maths:
 
     def _big(self, size: float, depth: int) -> Piece:
         token = self.random.choice(list(BIG))
-        sign = _centred(_glyphs(BIG[token], (token,), self.upright, size * 1.5), size)
+        sign = _centred(_glyphs(BIG[token], (token,), self.upright, size * (2.0 if token == r"\int" else 1.5)), size)
         low_size = size * SCRIPT
         variable = self.random.choice("ijkn")
         start = [
@@ -197,7 +197,10 @@ class Maths:
         low = self._index(low_size) if token == r"\int" else _row(start)
         infinite = _glyphs("∞", (r"\infty",), self.upright, low_size)
         high = self.random.choice((self._variable(low_size), infinite))
-        whole = _scripts(sign, low, high, size * 1.25) if token == r"\int" else _limits(sign, low, high, size)
+        if token == r"\int":
+            whole = _scripts(_narrowed(sign, 0.5 * size), low, high, size)
+        else:
+            whole = _limits(sign, low, high, size)
         return _row([_padded(whole, 0.05 * size, 0.15 * size), self._term(size, min(depth, 1))])
 
     def _bracketed(self, size: float, depth: int) -> Piece:
@@ -240,6 +243,12 @@ def _space(width: float) -> Piece:
 def _padded(piece: Piece, left: float, right: float) -> Piece:
     marks = tuple(moved(mark, left, 0) for mark in piece.marks)
     return replace(piece, width=piece.width + left + right, marks=marks)
+
+
+def _narrowed(piece: Piece, side: float) -> Piece:
+    """Without the white that its font leaves on both sides."""
+    marks = tuple(moved(mark, -side, 0) for mark in piece.marks)
+    return replace(piece, width=piece.width - 2 * side, marks=marks)
 
 
 def _centred(piece: Piece, size: float) -> Piece:

@@ -23,6 +23,8 @@ from smoldocling.training.style import Style, half_points, style
 BLANK_PAGES = 0.004
 # So often a block that does not fit is given up for another before the column counts as full.
 TRIES = 6
+# Sizes of type that a running head needs above the columns, a foot below them.
+HEAD, FOOT = 3.4, 3.2
 
 Maker = Callable[[float, float], Block | None]
 """(width to fill, height left) -> a block that fits, if one could be made."""
@@ -81,8 +83,9 @@ class PageComposer:
         }
         self.left = random.uniform(*paper.margin) * self.width
         self.right = self.width - random.uniform(*paper.margin) * self.width
-        self.top = random.uniform(*paper.margin) * self.width
-        self.bottom = self.height - random.uniform(*paper.margin) * self.width
+        # running heads and feet stand in the margins
+        self.top = max(random.uniform(*paper.margin) * self.width, HEAD * self.style.size)
+        self.bottom = self.height - max(random.uniform(*paper.margin) * self.width, FOOT * self.style.size)
         self.notes = random.random() < 0.2
 
     def sheet(self) -> Sheet:

@@ -11,7 +11,7 @@ from random import Random
 from smoldocling.training import words
 
 MONTHS = "January February March April May June July August September October November December".split()
-SIGNS = "•–—’‘“”…·§°±×½²³€£†‡éèêàâáäöüßñçøåíóúÉÖÜ"
+SIGNS = "•–—’‘“”…·§°±×²³€£†‡àâáäåéèêíöóøüúñçÀÂÁÄÅÉÈÊÍÖÓØÜÚÑÇ"
 """What is written beside the printable characters of ASCII: a font must have them all."""
 
 ACCENTED = {"a": "àâáäå", "e": "éèê", "i": "í", "o": "öóø", "u": "üú", "n": "ñ", "c": "ç"}
