@@ -173,13 +173,14 @@ class Learner(nn.Module):
 
     def merged(self) -> dict[str, Tensor]:
         """The model's weights by the names that its checkpoint has, adapters worked in."""
+        tied = self.model.config.tie_word_embeddings
         layers = [module for module in self.model.modules() if hasattr(module, "lora_A")]
         for layer in layers:
             layer.merge()
         state = {
             name.replace(".base_layer", ""): weight.detach().clone()
             for name, weight in self.model.state_dict().items()
-            if ".lora_" not in name
+            if ".lora_" not in name and not (tied and name == "lm_head.weight")
         }
         for layer in layers:
             layer.unmerge()

@@ -56,9 +56,9 @@ class Stage:
 
 SCRATCH = (
     Stage("letters", "drill", 4000, 12, 0.02, 3e-3, see=True, write=False),
-    Stage("lines", "lines", 2000, 8, 0.02, 3e-3, tower=False),
-    Stage("pages", "small", 4000, 4, 0.02, 3e-3, tower=False),
-    Stage("whole", "small", 8000, 4, 0.01, 2e-3, see=True),
+    Stage("lines", "lines", 1200, 8, 0.02, 3e-3, tower=False),
+    Stage("pages", "small", 2500, 4, 0.02, 3e-3, tower=False),
+    Stage("whole", "small", 3000, 4, 0.006, 1e-3, see=True),
 )
 
 
