@@ -61,8 +61,8 @@ def gather(inputs: list[str], password: str | None, folder: Path, shown: Progres
 def _families(folder: Path, shown: Progress) -> tuple[Family, ...]:
     found, unfit = families(folder, LETTERS)
     if unfit:
-        named = ", ".join(unfit[:3]) + (", ..." if len(unfit) > 3 else "")
-        shown.line(f"{folder}: {len(unfit)} fonts lack letters that are written and were left out: {named}")
+        named = ", ".join(unfit[:3]) + (f" and {len(unfit) - 3} more" if len(unfit) > 3 else "")
+        shown.line(f"{folder}: left out, as they lack letters that are written: {named}")
     return found
 
 
