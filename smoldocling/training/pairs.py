@@ -37,22 +37,37 @@ class Skip:
     reason: str
 
 
-def pairs(inputs: Iterable[str], password: str | None = None) -> Iterator[Pair | Skip]:
-    """Every page of files, folders and patterns, in order; `password` for those that are locked."""
-    places = Places()
-    for source in sources.expand(inputs):
-        if isinstance(source, sources.Unfit):
-            yield Skip(source.name, None, "document", source.error)
-            continue
-        place = str(places.claim(source.place, ()))
-        try:
-            document = documents.Document(source, password)
-        except SmolDoclingError as error:
-            yield Skip(source.name, None, "document", str(error))
-            continue
-        with document:
-            for number in range(1, document.page_count + 1):
-                yield _pair(document, number, f"{place}-{number:04}")
+class Gathering:
+    """Every page of files, folders and patterns, in order; `password` for those that are locked. Iterate over it."""
+
+    def __init__(self, inputs: Iterable[str], password: str | None = None) -> None:
+        self._sources = list(sources.expand(inputs))
+        self._password = password
+        self._opened = self._pages = 0
+
+    @property
+    def expected(self) -> int:
+        """How many pages there are thought to be: those of unopened documents are guessed from the others."""
+        mean = self._pages / self._opened if self._opened else 1.0
+        return self._pages + round(mean * (len(self._sources) - self._opened))
+
+    def __iter__(self) -> Iterator[Pair | Skip]:
+        places = Places()
+        for source in self._sources:
+            self._opened += 1
+            if isinstance(source, sources.Unfit):
+                yield Skip(source.name, None, "document", source.error)
+                continue
+            place = str(places.claim(source.place, ()))
+            try:
+                document = documents.Document(source, self._password)
+            except SmolDoclingError as error:
+                yield Skip(source.name, None, "document", str(error))
+                continue
+            self._pages += document.page_count
+            with document:
+                for number in range(1, document.page_count + 1):
+                    yield _pair(document, number, f"{place}-{number:04}")
 
 
 def _pair(document: documents.Document, number: int, name: str) -> Pair | Skip:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from smoldocling.progress import Progress
 from smoldocling.training.faces import Family, families
-from smoldocling.training.pairs import Skip, pairs, summary
+from smoldocling.training.pairs import Gathering, Skip, summary
 from smoldocling.training.speech import SIGNS
 from smoldocling.training.synth import Series, keep
 
@@ -41,17 +41,18 @@ def make(
 def gather(inputs: list[str], password: str | None, folder: Path, shown: Progress) -> tuple[int, int]:
     """Write pairs from the user's own documents; how many, and how many documents failed. Raises UnwritableOutput."""
     started = time.monotonic()
-    written = 0
-    skips: list[Skip] = []
-    for found in pairs(inputs, password):
+    written, skips = 0, list[Skip]()
+    gathering = Gathering(inputs, password)
+    for found in gathering:
         if isinstance(found, Skip):
             skips.append(found)
             where = found.source if found.number is None else f"{found.source}: page {found.number}"
             shown.line(f"{where}: skipped: {found.reason}")
-            continue
-        keep(found, folder)
-        written += 1
-        shown.tick(written + len(skips), written + len(skips))
+        else:
+            keep(found, folder)
+            written += 1
+        done = written + sum(skip.number is not None for skip in skips)
+        shown.tick(done, max(done, gathering.expected))
     shown.line(f"{_pages(written)} -> {folder} in {_pace(written, started)}")
     if summary(skips):
         shown.line(summary(skips))
