@@ -85,7 +85,7 @@ def draft(reading: Reading, vocab: Vocab) -> Draft | None:
     """The draft of one page for one checkpoint; None where there is no text layer that makes sense."""
     if reading.kind != "text" or reading.words is None or sense.doubt(reading.words) is not None:
         return None
-    ids = vocab.spell(_pieces(spelt(reading.page, vocab)))
+    ids = vocab.spell(pieces(spelt(reading.page, vocab)))
     extra = vocab.plain("\n".join(_left_over(reading.page, reading.words)).translate(PLAIN_SIGNS))
     drawn = sum(_area(element.box) for element in reading.page.elements if element.kind == "picture")
     length = None if drawn > MOST_PICTURES * GRID * GRID else len(ids) + len(extra)
@@ -148,7 +148,7 @@ class _Writer:
                 yield from self._flat(deeper)
 
 
-def _pieces(text: str) -> Iterator[tuple[str, bool]]:
+def pieces(text: str) -> Iterator[tuple[str, bool]]:
     """Tags and texts of canonical DocTags; a class or language is a tag only where one may stand."""
     label = ""
     for token in lexer.tokens(text):
