@@ -30,7 +30,8 @@ _SIGNS = str.maketrans(
 )
 # What two spellings of the same may differ in: hyphens at line ends, signs of raising and lowering.
 _LOOSE = re.compile(r"[-^_{}$\\\s]")
-_LATEX = re.compile(r"\\[a-zA-Z]{2,}|\\[%&#$_{}]|\$[^$\n]+\$|[\^_]\s?\{")
+# How raised and grouped letters are written by those who have no other way; the page shows nothing of it.
+_MARKUP = frozenset("^{}")
 _COMMAND = re.compile(r"\\([a-zA-Z]+)|\\(.)")
 _GREEK = {
     unicodedata.name(chr(code)).rsplit(" ", 1)[-1].lower(): chr(code) for code in range(0x3B1, 0x3CA) if code != 0x3C2
@@ -57,6 +58,15 @@ _NAMED = {
     },
 }
 """LaTeX command -> the sign that stands on the page; all other commands are layout and stand for nothing."""
+_LAYOUT = (
+    "frac dfrac tfrac sqrt mathrm mathbf mathcal mathbb mathit mathsf boldsymbol text textbf textit textrm operatorname "
+    "left right quad qquad hat bar tilde vec dot overline underline begin end big Big limits ldots cdots dots"
+).split()
+# Names are asked for, since paths have backslashes too.
+_LATEX = re.compile(
+    rf"\\(?:{'|'.join(sorted({*_NAMED, *_LAYOUT}, key=len, reverse=True))})(?![a-zA-Z])"
+    r"|\\[%&#$_{}]|\$[^$\n]+\$|[\^_]\s?\{"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,7 @@ class Alignment:
 def pieces(text: str) -> list[Piece]:
     """A text taken apart."""
     found = (Piece(match.group(), folded(match.group()), match.start(), match.end()) for match in _PIECE.finditer(text))
-    return [piece for piece in found if piece.folded]
+    return [piece for piece in found if piece.folded and piece.folded not in _MARKUP]
 
 
 def folded(text: str) -> str:
