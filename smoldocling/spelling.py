@@ -24,6 +24,7 @@ NUMBERS = {"<loc_N>": "<loc_", "<key_N>": "<key_", "<value_N>": "<value_", "<lin
 
 _COUNTED = re.compile(rf"<(?:loc|link|/?key|/?value)_[0-9]{{0,{MAX_NUMBER_DIGITS}}}")
 _NAMES = tuple(spelling for spelling, tag in TAGS.items() if tag.role != "loc")
+_EXAMPLES = ("<loc_0>", "<link_0>", "<key_0>", "</key_0>", "<value_0>", "</value_0>")
 _LOCS = tuple(f"<loc_{number}>" for number in range(GRID + 1))
 
 
@@ -118,7 +119,7 @@ class _Quoting:
 @lru_cache(maxsize=256)
 def _beginnings(quoting: _Quoting) -> frozenset[str]:
     rules = Rules(quoting.allowed, open=quoting.open, fresh=quoting.fresh)
-    tags = [tag for tag in (*_NAMES, "<loc_0>") if not rules.quotes(tag)]
+    tags = [tag for tag in (*_NAMES, *_EXAMPLES) if not rules.quotes(tag)]
     return frozenset(tag[:end] for tag in tags for end in range(1, len(tag)))
 
 
