@@ -30,6 +30,8 @@ _SIGNS = str.maketrans(
 )
 # What two spellings of the same may differ in: hyphens at line ends, signs of raising and lowering.
 _LOOSE = re.compile(r"[-^_{}$\\\s]")
+# Letters of words that are in every text.
+SHORT = 3
 # How raised and grouped letters are written by those who have no other way; the page shows nothing of it.
 _MARKUP = frozenset("^{}")
 _COMMAND = re.compile(r"\\([a-zA-Z]+)|\\(.)")
@@ -59,13 +61,14 @@ _NAMED = {
 }
 """LaTeX command -> the sign that stands on the page; all other commands are layout and stand for nothing."""
 _LAYOUT = (
-    "frac dfrac tfrac sqrt mathrm mathbf mathcal mathbb mathit mathsf boldsymbol text textbf textit textrm operatorname "
-    "left right quad qquad hat bar tilde vec dot overline underline begin end big Big limits ldots cdots dots"
+    "frac dfrac tfrac sqrt mathrm mathbf mathcal mathbb mathit mathsf boldsymbol text textbf textit textrm "
+    "operatorname left right quad qquad hat bar tilde vec dot overline underline begin end big Big limits "
+    "ldots cdots dots"
 ).split()
 # Names are asked for, since paths have backslashes too.
 _LATEX = re.compile(
     rf"\\(?:{'|'.join(sorted({*_NAMED, *_LAYOUT}, key=len, reverse=True))})(?![a-zA-Z])"
-    r"|\\[%&#$_{}]|\$[^$\n]+\$|[\^_]\s?\{"
+    r"|\\[%&#$_{}]|\$[^$\n]*[\\^_=][^$\n]*\$|[\^_]\s?\{"
 )
 
 
@@ -77,6 +80,11 @@ class Piece:
     folded: str
     start: int
     end: int
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it says little by itself: a sign, a word of up to three letters. Digits say more."""
+        return len(self.folded) <= SHORT and not any(map(str.isdigit, self.folded)) and self.folded.isascii()
 
     @property
     def is_word(self) -> bool:
@@ -159,20 +167,30 @@ def align(written: Sequence[Piece], page: Sequence[Piece]) -> Alignment:
             _replaced(written, page, (i1, i2), (j1, j2), credit, twins)
     for at in twins.values():
         left[page[at].folded] -= 1
-    for at, piece in enumerate(written):
-        # the same words in another order: columns read across, cells of several rows
-        if not credit[at] and left[piece.folded] > 0:
-            left[piece.folded] -= 1
-            credit[at] = 1.0
-    for at, piece in enumerate(written):
-        # commas stand everywhere; they are the page's where the words beside them are
-        if credit[at] and not piece.is_word and len(written) > 1 and not (_near(credit, written, at)):
-            credit[at] = 0.0
-    return Alignment(tuple(credit), twins)
+    for short in (False, True):
+        for at, piece in enumerate(written):
+            # the same words in another order: columns read across, cells of several rows
+            if not credit[at] and left[piece.folded] > 0 and piece.is_short == short:
+                left[piece.folded] -= 1
+                credit[at] = 1.0
+    return Alignment(_supported(credit, written), twins)
 
 
-def _near(credit: Sequence[float], written: Sequence[Piece], at: int) -> bool:
-    return any(0 <= place < len(written) and credit[place] for place in (at - 1, at + 1))
+def _supported(credit: Sequence[float], written: Sequence[Piece]) -> tuple[float, ...]:
+    """Commas, "of" and "the" stand everywhere: they are the page's where what is beside them is."""
+    says_much = [not piece.is_short for piece in written]
+    if not any(says_much):
+        says_much = [piece.is_word for piece in written]
+    if not any(says_much):
+        return tuple(credit)
+    sure = {place for place, share in enumerate(credit) if share and says_much[place]}
+    for start in sorted(sure):
+        for step in (1, -1):
+            at = start + step
+            while 0 <= at < len(written) and credit[at] and not says_much[at]:
+                sure.add(at)
+                at += step
+    return tuple(share if place in sure else 0.0 for place, share in enumerate(credit))
 
 
 def _replaced(
