@@ -34,10 +34,10 @@ def fill(tree: Page, layer: Page, covered: Sequence[Box] = ()) -> Page:
     at = -1
     for element in layer.elements:
         rest = missing.of(element)
+        if rest is not element:
+            at = max(at, missing.place(element))
         if rest is not None:
             after.setdefault(at, []).append(rest)
-        if rest is None or rest is not element:
-            at = max(at, missing.place(element))
     if not after:
         return whole
     elements: list[Element] = list(after.get(-1, ()))
@@ -122,13 +122,11 @@ def _completed(tree: Page, layer: Page) -> Page:
     if not tree.elements:
         return tree
     last = tree.elements[-1]
-    if last.cells or last.children:
-        whole = _with_table(last, layer)
+    said = compare.bare(last.text)
+    if not said or last.cells or last.children:
+        whole = _with_rest(last, layer)
         inner = _completed(Page(whole.children), layer).elements
         return replace(tree, elements=(*tree.elements[:-1], replace(whole, children=inner)))
-    said = compare.bare(last.text)
-    if not said:
-        return tree
     going_on = [
         element
         for element in walk(layer)
@@ -143,12 +141,14 @@ def _completed(tree: Page, layer: Page) -> Page:
     return replace(tree, elements=(*tree.elements[:-1], whole))
 
 
-def _with_table(last: Element, layer: Page) -> Element:
-    """The last element with the cells of the text layer's table, where that has more of them in the same place."""
+def _with_rest(last: Element, layer: Page) -> Element:
+    """The last element with what the text layer's of that kind, in the same place, has in it, if that is more."""
+    said = len(compare.bare(" ".join(_texts([last]))))
     for element in layer.elements:
-        if len(element.cells) > len(last.cells) > 0 and _touch(element, last) >= COVERED:
-            children = last.children or element.children
-            return replace(last, cells=element.cells, children=children, boxes=last.boxes or element.boxes)
+        if element.kind != last.kind or not last.boxes or _touch(element, last) < COVERED:
+            continue
+        if len(compare.bare(" ".join(_texts([element])))) > said:
+            return replace(last, text=element.text, cells=element.cells, children=element.children, links=element.links)
     return last
 
 
