@@ -293,8 +293,11 @@ class Point:
         spots = self.state.spots
         box = spots[-1].box
         if self.rules.allowed == {LOC}:
-            most = (self._range(())[1],) * 2 + (GRID,) * 2
-            yield from (f"<loc_{number}>" for number in most[len(box) :])
+            room = 1 if self.strict else 0
+            whole = (*box, *(0, 0, 0, 0)[len(box) :])
+            yield from (
+                f"<loc_{whole[at] if at < 2 else min(whole[at - 2] + room, GRID)}>" for at in range(len(box), 4)
+            )
         for at in range(len(spots) - 1, -1, -1):
             yield from self._closing(spots[at], self.duties[at] if self.duties else Duty())
 

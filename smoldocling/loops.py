@@ -67,9 +67,9 @@ class Reading:
 
     def patience(self, unit: Sequence[int]) -> tuple[int, int]:
         """How many copies of these ids, and how many ids in all, may be meant here."""
-        if any(KINDS[place.tag.kind].cells for place in self._open):
-            return TABLE
         text = "".join(self._pieces.texts[token] for token in unit)
+        if any(KINDS[place.tag.kind].cells for place in self._open) and "<" in text:
+            return TABLE
         if LEADERS.issuperset(text):
             return LEADER
         if self._open and self._open[-1].tag.kind in ("code", "formula"):

@@ -13,8 +13,7 @@ of its steps the mask allows the id that the network prefers. The loose law may 
 answers that nobody writes: layout between the numbers of a box, leading zeros, "Assistant:" or a chat template's tokens
 within the answer, an <xcel> spelt as another span; and answers that spell what can only be one text in other ids than
 the tokenizer would (`<l`, `oc` for `<`, `loc`): there the mask allows the tokenizer's own ids only, which makes them
-`forced`, and the text is the same. Ids are counted tag by tag (no id spans two closing tags), so an answer may also
-differ that ends by itself within the last few ids of its limit.
+`forced`, and the text is the same.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from doctags.tree import GRID
 from smoldocling.course import Point, Rules
 from smoldocling.engine.constrain import Mask
 from smoldocling.pieces import Pieces
-from smoldocling.spelling import NUMBERS, Where, certain, endings, locations, names, read
+from smoldocling.spelling import NUMBERS, Where, certain, endings, locations, names, read, samples
 from smoldocling.vocab import Vocab
 
 # States whose masks are kept. A page has some hundreds; a mask is as long as the vocabulary.
@@ -79,7 +78,7 @@ class Masks:
         self._stops = [token for token in sorted(vocab.stop_ids) if token < self._size]
         self._start = Where(Point(strict=strict))
         self._strict = strict
-        self._most = max(map(self._pieces.cover, (*TAGS, "</key_123456789>")))
+        self._most = max(map(self._pieces.fewest, (*TAGS, "</key_123456789>")))
         self._choices: WeakValueDictionary[bytes, _Choice] = WeakValueDictionary()
         self._choice = lru_cache(maxsize=KEPT)(self._choose)
         self._costs = lru_cache(maxsize=KEPT)(self._count)
@@ -130,23 +129,21 @@ class Masks:
         return len(ids)
 
     def closing(self, state: Where) -> int:
-        """The fewest ids that complete the document, tag by tag."""
+        """The fewest ids that complete the document."""
         point, begun = state.point, state.pending
         if not begun:
-            return 0 if self._may_stop(state) else self._way_out(point)
-        ways = []
-        if point.rules.text:
-            ways.append(self.closing(Where(point)))
+            return 0 if self._may_stop(state) else self._way_out(point, "")
+        if not point.rules.text:
+            ends = [*endings(point.rules, begun)]
+        else:
             closer = point.closers[0]
             ends = [closer[len(begun) :]] if closer.startswith(begun) else []
-        else:
-            ends = [*endings(point.rules, begun)]
-            ends += [closer[len(begun) :] for closer in point.closers[:1] if closer.startswith(begun)]
-        ways += [self._pieces.cover(end) + self.closing(Where(point.after(begun + end))) for end in ends]
-        return min(ways)
+        ways = [self._way_out(point.after(begun + end), end) for end in ends]
+        return min([*ways, self._way_out(point, "")] if point.rules.text else ways)
 
-    def _measure(self, point: Point) -> int:
-        return sum(map(self._pieces.cover, point.closers))
+    def _measure(self, point: Point, end: str) -> int:
+        """The fewest ids that spell the end of a tag and what completes the document behind it."""
+        return self._pieces.fewest(end + "".join(point.closers))
 
     # --- what may come if there is room, and if there is little ---
 
@@ -306,8 +303,9 @@ class Masks:
             return None
         behind = read(state, text)
         assert behind is not None, "what must come may come"
-        nexts = tuple(letter for letter in "0159<>/_acl \n" if behind.complete or read(behind, letter))
-        return self._canonical(state.pending, text, nexts)
+        nexts = [letter for letter in "0159<>/_acl \n" if behind.complete or read(behind, letter)]
+        nexts += samples(behind)
+        return self._canonical(state.pending, text, tuple(nexts))
 
     def _encode(self, begun: str, text: str, nexts: tuple[str, ...]) -> int | None:
         """The first id of `text` behind `begun`, if the tokenizer has one there whatever comes next."""

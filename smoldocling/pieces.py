@@ -21,6 +21,15 @@ _INFIXES = {stem[start:end] for stem in _STEMS for start in range(len(stem)) for
 COUNTING = re.compile(rf"(?:{'|'.join(sorted(_INFIXES))})[0-9]*(?:>.*)?", re.DOTALL)
 """What may stand in a tag with a number that is no location."""
 
+_SPELT = "\n".join(
+    (*TAGS, *(f"{slash}_{number}>" for slash in ("<key", "</key", "<value", "</value") for number in range(1000)))
+)
+PART = re.compile(r"[<>/_a-zA-Z0-9|#+]+")
+"""What tags are made of. One id may hold the end of a tag and the beginning of the next."""
+
+DEPTH = 100
+"""Letters by which a recursion over a text may go down."""
+
 CLOSER = re.compile(r"<(?:/[a-z0-9_]*)?\Z")
 """The beginning of a closing tag, at the end of a text."""
 
@@ -60,7 +69,11 @@ class Pieces:
         if missing:
             path = vocab.checkpoint.folder / "tokenizer.json"
             raise UnusableCheckpoint(f"{path} has no id for {missing[0]!r}, which tags are spelt with")
-        self.cover = lru_cache(maxsize=65536)(self._cover)
+        self._parts: dict[str, list[str]] = {}
+        for text in self._ids:
+            if PART.fullmatch(text) and all(part in _SPELT for part in text.replace("><", ">\n<").split("\n")):
+                self._parts.setdefault(text[0], []).append(text)
+        self._cover = lru_cache(maxsize=65_536)(self._least)
 
     def _sort(self, token: int, text: str) -> None:
         self._ids.setdefault(text, []).append(token)
@@ -93,8 +106,13 @@ class Pieces:
         """The ids that spell a beginning of this, or all of it."""
         return [token for end in range(1, len(text) + 1) for token in self._ids.get(text[:end], ())]
 
-    def _cover(self, text: str) -> int:
-        """The fewest ids that spell an ASCII text."""
+    def fewest(self, text: str) -> int:
+        """The fewest ids that spell some tags."""
+        for start in range(len(text) - DEPTH, 0, -DEPTH):  # what comes later first, so that the recursion stays flat
+            self._cover(text[start:])
+        return self._cover(text)
+
+    def _least(self, text: str) -> int:
         if not text:
             return 0
-        return 1 + min(self.cover(text[end:]) for end in range(1, len(text) + 1) if text[:end] in self._ids)
+        return 1 + min(self._cover(text[len(part) :]) for part in self._parts[text[0]] if text.startswith(part))

@@ -155,13 +155,13 @@ def _numbered(rules: Rules, stem: str, begun: str) -> Iterator[str]:
 @lru_cache(maxsize=8192)
 def _located(least: int, most: int, begun: str) -> tuple[str, ...]:
     fitting = [tag for tag in locations(least, most) if tag.startswith(begun)]
-    return tuple(tag[len(begun) :] for tag in fitting[-1:])
+    return tuple(tag[len(begun) :] for tag in fitting[:1])
 
 
 def _free(rules: Rules, stem: str) -> int:
     """A number that is legal there."""
     if stem == NUMBERS[LOC]:
-        return rules.most
+        return rules.least
     used = rules.numbers if f"{stem}N>" in ENTRIES else ()
     return next(number for number in range(len(used) + 1) if number not in used)
 
@@ -198,3 +198,14 @@ def certain(where: Where) -> str:
             break
         point, begun = point.after(begun), ""
     return found
+
+
+def samples(where: Where) -> list[str]:
+    """Some of the ways to complete the tag that has been begun, each kind of them once."""
+    rules, begun = where.point.rules, where.pending
+    if not begun:
+        return []
+    ways = [*endings(rules, begun)][:8]
+    if LOC in rules.allowed:
+        ways += [tag[len(begun) :] for tag in locations(rules.least, rules.most)[::-37] if tag.startswith(begun)]
+    return ways

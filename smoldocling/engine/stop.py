@@ -82,66 +82,6 @@ class Reader(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Watch:
-    """Follows one sequence.
-
-    most  ids that its page can have, None if nobody knows
-    """
-
-    reader: Reader
-    most: int | None = None
-    _ids: list[int] = field(default_factory=list)
-    _blocks: _Blocks = field(default_factory=lambda: _Blocks())
-
-    def see(self, ids: Iterable[int]) -> Stop | None:
-        """The next ids. What comes behind the id that stops the sequence is not looked at."""
-        for token in ids:
-            self._ids.append(token)
-            stop = self._look(token)
-            if stop:
-                return stop
-        return None
-
-    @property
-    def seen(self) -> int:
-        """Ids looked at so far."""
-        return len(self._ids)
-
-    def _look(self, token: int) -> Stop | None:
-        for closed in self.reader.read(token):
-            if stop := self._blocks.add(closed):
-                return stop
-        if len(self._ids) % EVERY == 0 and (stop := self._tail()):
-            return stop
-        if self.most is not None and len(self._ids) > self.most:
-            return Stop("long", f"more than {self.most} ids, which is far more than the page has text for", self.most)
-        return None
-
-    def _tail(self) -> Stop | None:
-        ids, end = self._ids, len(self._ids)
-        last = ids[-1]
-        for period in range(1, min(MAX_PERIOD, end // COPIES) + 1):
-            if ids[end - 1 - period] != last:
-                continue
-            length = max(COPIES * period, MIN_IDS)
-            if length <= end and ids[end - length + period :] == ids[end - length : end - period]:
-                return self._judge(period, length)
-        return None
-
-    def _judge(self, period: int, length: int) -> Stop | None:
-        """The smallest period that the tail has, and at least so many ids of it."""
-        ids = self._ids
-        copies, least = self.reader.patience(ids[-period:])
-        start = len(ids) - length
-        while start and ids[start - 1] == ids[start - 1 + period]:
-            start -= 1
-        length = len(ids) - start
-        if length < max(copies * period, least):
-            return None
-        return Stop("repeated", f"the same {period} ids {length // period} times", start + period)
-
-
 class _Blocks:
     """Elements in the order in which they were closed, compared with those a block before."""
 
@@ -170,7 +110,7 @@ class _Blocks:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """An element, and by what it differs from the one that closed 1, 2, ... elements before; None where it is no copy."""
+    """An element, and the steps from those that closed 1, 2, ... elements before; None where it is no copy."""
 
     closed: Closed
     steps: list[tuple[tuple[int, ...], tuple[int, ...]] | None] = field(default_factory=list)
@@ -228,3 +168,63 @@ def _minus(ones: tuple[int, ...], others: tuple[int, ...]) -> tuple[int, ...]:
 def _alike(ones: tuple[tuple[int, ...], tuple[int, ...]], others: tuple[tuple[int, ...], tuple[int, ...]]) -> bool:
     """The same step, but for rounding."""
     return ones[0] == others[0] and all(abs(number) <= JITTER for number in _minus(ones[1], others[1]))
+
+
+@dataclass(slots=True)
+class Watch:
+    """Follows one sequence.
+
+    most  ids that its page can have, None if nobody knows
+    """
+
+    reader: Reader
+    most: int | None = None
+    _ids: list[int] = field(default_factory=list)
+    _blocks: _Blocks = field(default_factory=_Blocks)
+
+    def see(self, ids: Iterable[int]) -> Stop | None:
+        """The next ids. What comes behind the id that stops the sequence is not looked at."""
+        for token in ids:
+            self._ids.append(token)
+            stop = self._look(token)
+            if stop:
+                return stop
+        return None
+
+    @property
+    def seen(self) -> int:
+        """Ids looked at so far."""
+        return len(self._ids)
+
+    def _look(self, token: int) -> Stop | None:
+        for closed in self.reader.read(token):
+            if stop := self._blocks.add(closed):
+                return stop
+        if len(self._ids) % EVERY == 0 and (stop := self._tail()):
+            return stop
+        if self.most is not None and len(self._ids) > self.most:
+            return Stop("long", f"more than {self.most} ids, which is far more than the page has text for", self.most)
+        return None
+
+    def _tail(self) -> Stop | None:
+        ids, end = self._ids, len(self._ids)
+        last = ids[-1]
+        for period in range(1, min(MAX_PERIOD, end // COPIES) + 1):
+            if ids[end - 1 - period] != last:
+                continue
+            length = max(COPIES * period, MIN_IDS)
+            if length <= end and ids[end - length + period :] == ids[end - length : end - period]:
+                return self._judge(period, length)
+        return None
+
+    def _judge(self, period: int, length: int) -> Stop | None:
+        """The smallest period that the tail has, and at least so many ids of it."""
+        ids = self._ids
+        copies, least = self.reader.patience(ids[-period:])
+        start = len(ids) - length
+        while start and ids[start - 1] == ids[start - 1 + period]:
+            start -= 1
+        length = len(ids) - start
+        if length < max(copies * period, least):
+            return None
+        return Stop("repeated", f"the same {period} ids {length // period} times", start + period)
