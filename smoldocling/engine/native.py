@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Sequence as Listed
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from smoldocling.checkpoint import Checkpoint
 from smoldocling.engine import room
+from smoldocling.engine.choose import choose
+from smoldocling.engine.constrain import Law
 from smoldocling.engine.device import choose_device, choose_dtype, empty_cache, is_out_of_memory
 from smoldocling.engine.features import Known, Picture
 from smoldocling.engine.inbox import Inbox
@@ -52,6 +57,7 @@ class Native:
         dtype: str = "auto",
         batch_size: int | Literal["auto"] = "auto",
         drafts: bool = True,
+        law: Law[Hashable] | None = None,
     ) -> None:
         """Load the weights. Raises UnusableOption for a device that is not there, UnusableCheckpoint for bad files.
 
@@ -60,6 +66,7 @@ class Native:
         dtype       "auto" (bfloat16 where the device computes in it, else float32), "float32", "bfloat16", "float16",
                     "int8" (large weights as int8, all else as "auto")
         batch_size  pages in flight; "auto" is what the device has use and memory for
+        law         what may be written; None: anything
         drafts      several ids a step where they can be guessed; False: one id a step. The ids are the same
         """
         self.device = choose_device(device)
@@ -80,6 +87,7 @@ class Native:
         self.odds = Odds() if drafts else None
         """How well guesses have done, or None where nothing is guessed."""
         self.price = Price()
+        self.law = law
         self.measured = batch_size == "auto"
         """Whether free memory has a say in the number of slots, before it has run out."""
         self.most: int = room.MOST_PAGES.get(self.device.type, 1) if batch_size == "auto" else batch_size
@@ -106,7 +114,7 @@ class _Run:
     def __init__(self, engine: Native, inbox: Inbox) -> None:
         self._engine = engine
         self._inbox = inbox
-        self._scheduler = Scheduler(engine.ends, engine.odds, engine.price)
+        self._scheduler = Scheduler(engine.ends, engine.odds, engine.price, engine.law)
         self._cache: Cache | None = None
         self._prompts: dict[Sequence, _Prompt] = {}
 
@@ -192,7 +200,7 @@ class _Run:
                 self._scheduler.prefilled(sequence, unit.stop)
                 if unit.last:
                     self._prompts[sequence].rows = None
-                    yield from self._accept(sequence, [found])
+                    yield from self._found(Feed(sequence, self._prompts[sequence].ids[-1:]), [found])
             case _:
                 yield from self._step(unit)
 
@@ -215,7 +223,7 @@ class _Run:
         if not isinstance(found, _Failure):
             self._engine.price.learn(step.rows, time.perf_counter() - started)
             for feed, ids in zip(step.feeds, found, strict=True):
-                yield from self._accept(feed.sequence, agreed(feed.guessed, ids))
+                yield from self._found(feed, ids)
         elif found.full or len(step.feeds) == 1:
             yield from self._cope(step.feeds[0].sequence, found)
         else:
@@ -233,6 +241,36 @@ class _Run:
             spans.append(Span(feed.sequence.slot, feed.sequence.position, len(feed.ids)))
         found = iter(self._engine.network.step([token for feed in feeds for token in feed.ids], spans, cache))
         return [[next(found) for _ in feed.ids] for feed in feeds]
+
+    def _found(self, feed: Feed, found: Listed[int]) -> Iterator[Generation]:
+        """Something comes after each of the rows that were fed."""
+        sequence, law = feed.sequence, self._engine.law
+        if law is None or sequence.state is None:
+            yield from self._accept(sequence, agreed(feed.guessed, found))
+            return
+        state, start = sequence.state, sequence.position
+        ids = _attempt(
+            lambda: choose(
+                feed.guessed,
+                found,
+                lambda row: self._logits(sequence, feed.ids[row], start + row),
+                law,
+                state,
+                sequence.left,
+            )
+        )
+        if isinstance(ids, _Failure):
+            yield from self._cope(sequence, ids)
+        else:
+            yield from self._accept(sequence, ids)
+
+    def _logits(self, sequence: Sequence, token: int, position: int) -> npt.NDArray[np.float32]:
+        """What comes after a row that has been fed: it is fed again, which changes nothing in its slot."""
+        network, cache, slot = self._engine.network, self._cache, sequence.slot
+        assert cache is not None and slot is not None, "what was fed is in a slot"  # noqa: PT018
+        logits = torch.empty(1, network.config.vocab_size, device="cpu" if network.native else network.device)
+        network.step([token], [Span(slot, position, 1)], cache, logits)
+        return logits[0].cpu().numpy()
 
     def _accept(self, sequence: Sequence, ids: Iterable[int]) -> Iterator[Generation]:
         finish = self._scheduler.accept(sequence, ids)

@@ -13,9 +13,10 @@ Laws:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
+from smoldocling.engine.constrain import Law
 from smoldocling.engine.sequence import CLOSER_TAIL, Ends, Finish
 from smoldocling.engine.slots import Slots
 from smoldocling.engine.speculate import Guess, Guesser, Odds, Price, worth
@@ -43,6 +44,7 @@ class Sequence:
     written       the ids of the answer so far, without the stop id
     steps         runs of the decoder that the answer has taken so far
     guesser       made when the first id is written; None where nothing shall be guessed
+    state         of the law, behind what is written; None where there is no law
     """
 
     key: int
@@ -56,6 +58,7 @@ class Sequence:
     written: list[int] = field(default_factory=list)
     steps: int = 0
     guesser: Guesser | None = None
+    state: Hashable | None = None
 
     @property
     def needs(self) -> int:
@@ -67,9 +70,14 @@ class Sequence:
         """Where the next row goes: all ids but the last are in the slot."""
         return self.prompt_rows + len(self.written) - 1
 
+    @property
+    def left(self) -> int:
+        """Ids that may still be written."""
+        return self.limit - len(self.written)
+
     def guess(self) -> Guess:
         """What it will write next, as far as that is within its limit: a step finds one id more than was guessed."""
-        most = min(self.limit - len(self.written) - 1, MOST_GUESSED)
+        most = min(self.left - 1, MOST_GUESSED)
         return self.guesser.guess(most) if self.guesser else Guess()
 
 
@@ -122,9 +130,16 @@ Unit = Encode | Prefill | Step
 class Scheduler:
     """Opened with slots, fed with sequences, asked for `next` until that is None."""
 
-    def __init__(self, ends: Ends, odds: Odds | None = None, price: Price | None = None) -> None:
-        """Without odds nothing is guessed; the price of a step decides how much of a guess is worth its rows."""
+    def __init__(
+        self, ends: Ends, odds: Odds | None = None, price: Price | None = None, law: Law[Hashable] | None = None
+    ) -> None:
+        """
+        odds   of guesses; without them nothing is guessed
+        price  of a step, which decides how much of a guess is worth its rows
+        law    what may be written
+        """
         self._ends = ends
+        self._law = law
         self._odds = odds
         self._price = price or Price()
         self._slots: Slots | None = None
@@ -146,11 +161,13 @@ class Scheduler:
         for sequence in owners:
             sequence.slot, sequence.rows_done, sequence.steps, sequence.guesser = None, 0, 0, None
             sequence.written.clear()
+            self._judge(sequence)
         self._waiting.extendleft(reversed(owners))
         self._slots, self._preparing = None, None
         self._running.clear()
 
     def add(self, sequence: Sequence) -> None:
+        self._judge(sequence)
         self._waiting.append(sequence)
 
     @property
@@ -223,6 +240,8 @@ class Scheduler:
             if token in self._ends.stop_ids:
                 return "stop"
             sequence.written.append(token)
+            if self._law and sequence.state is not None:
+                sequence.state = self._law.advance(sequence.state, token)
             if sequence.guesser:
                 sequence.guesser.see(sequence.written)
             if self._ends.closes(sequence.written[-CLOSER_TAIL:]):
@@ -230,6 +249,11 @@ class Scheduler:
             if len(sequence.written) == sequence.limit:
                 return "length"
         return None
+
+    def _judge(self, sequence: Sequence) -> None:
+        """From its first id on it obeys the law, if there is room for an answer that does."""
+        lawful = self._law is not None and sequence.limit >= self._law.closing(self._law.start)
+        sequence.state = self._law.start if self._law and lawful else None
 
     def _feeds(self) -> tuple[Feed, ...]:
         """What each of the running is fed: all that is worth its rows."""

@@ -44,6 +44,7 @@ class Example:
     answer  ids of the page's DocTags and the id that ends an answer
     text    the page's DocTags
     glyphs  which letters lie where, see glyphs.labels; None for pages that nobody has drawn
+    places  for each id of the answer the row of the prompt that it is read from, or -1; () for such pages
     """
 
     tiles: npt.NDArray[np.uint8]
@@ -51,6 +52,7 @@ class Example:
     answer: tuple[int, ...]
     text: str
     glyphs: npt.NDArray[np.int64] | None = None
+    places: tuple[int, ...] = ()
 
 
 class Source(Protocol):
@@ -80,15 +82,22 @@ class Reader:
             splits=splits,
             tile_px=checkpoint.tile_px,
         )
+        prompt = self._vocab.prompt_ids(cut.rows, cut.columns)
+        answer = (*self._vocab.encode(text), self._end)
+        if drawing is None:
+            return Example(cut.pixels, prompt, answer, text)
         scale = checkpoint.scale_factor
         side = checkpoint.tile_px // checkpoint.patch_px // scale
         grid = max(cut.rows, 1), max(cut.columns, 1)
+        spelt = [self._vocab.decode([token]) for token in answer]
+        rows = [row for row, token in enumerate(prompt) if token == checkpoint.image_token_id]
         return Example(
             cut.pixels,
-            self._vocab.prompt_ids(cut.rows, cut.columns),
-            (*self._vocab.encode(text), self._end),
+            prompt,
+            answer,
             text,
-            glyphs.labels(drawing, *grid, side, scale) if drawing else None,
+            glyphs.labels(drawing, *grid, side, scale),
+            tuple(rows[place] if place >= 0 else -1 for place in glyphs.places(drawing, spelt, *grid, side)),
         )
 
 

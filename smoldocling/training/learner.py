@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from smoldocling.checkpoint import Checkpoint
 
 IGNORED = -100
+# Of a head's attention, below which it is not told to look there more: bfloat16 has no smaller steps beside 1.
+LEAST_SHARE = 1e-6
 # All matrices of the two towers' layers, by the names that the family gives them.
 ADAPTED = r".*\.(vision_model\.encoder|text_model)\.layers\..*(_proj|fc1|fc2)"
 # On a CPU plain attention over so few patches is faster than the fused one, forth and back.
@@ -36,6 +38,7 @@ class Batch:
     targets  (pages, longest), what comes after each id of the answer, IGNORED elsewhere
     shown    indices of the tiles whose letters are known
     letters  (shown, positions, scale * scale * SPOTS), see glyphs.labels
+    places   (pages, longest), the row that what comes after each id is read from, or -1
     """
 
     tiles: Tensor
@@ -43,16 +46,27 @@ class Batch:
     targets: Tensor
     shown: Tensor
     letters: Tensor
+    places: Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """Cross entropies in nats: of the answers' ids, and of the letters that the tower should see; None if not asked."""
+    """Cross entropies in nats; None if not asked for.
+
+    answer   of the answers' ids
+    letters  of the letters that the tower should see
+    looks    of the rows that the decoder should look at
+    right    share of the answers' ids that would have been written
+    """
 
     answer: Tensor | None
     letters: Tensor | None
+    looks: Tensor | None
     right: float
-    """Share of the answers' ids that would have been written."""
+
+    @property
+    def all(self) -> list[Tensor]:
+        return [loss for loss in (self.answer, self.letters, self.looks) if loss is not None]
 
 
 class Learner(nn.Module):
@@ -71,7 +85,7 @@ class Learner(nn.Module):
         self.model: Any = AutoModelForImageTextToText.from_pretrained(
             checkpoint.folder,
             dtype=torch.float32,
-            attn_implementation={"vision_config": "eager" if plain else "sdpa", "text_config": "sdpa"},
+            attn_implementation="eager" if plain else "sdpa",
         )
         self.mean = torch.tensor(checkpoint.mean, device=device).view(3, 1, 1)
         self.std = torch.tensor(checkpoint.std, device=device).view(3, 1, 1)
@@ -98,10 +112,13 @@ class Learner(nn.Module):
         longest = max(len(each.prompt) + len(each.answer) for each in examples) - 1
         ids = np.full((len(examples), longest), self._fill_id, dtype=np.int64)
         targets = np.full((len(examples), longest), IGNORED, dtype=np.int64)
+        places = np.full((len(examples), longest), -1, dtype=np.int64)
         for row, each in enumerate(examples):
             whole = each.prompt + each.answer
             ids[row, : len(whole) - 1] = whole[:-1]
             targets[row, len(each.prompt) - 1 : len(whole) - 1] = each.answer
+            if each.places:
+                places[row, len(each.prompt) - 1 : len(whole) - 1] = each.places
         shown: list[int] = []
         letters, first = [], 0
         for each in examples:
@@ -118,11 +135,15 @@ class Learner(nn.Module):
             torch.from_numpy(
                 np.concatenate(letters) if letters else np.zeros((0, positions, self._spots), np.int64)
             ).to(self._device),
+            torch.from_numpy(places).to(self._device),
         )
 
-    def losses(self, batch: Batch, *, see: bool = True, write: bool = True, tower: bool = True) -> Losses:
+    def losses(
+        self, batch: Batch, *, see: bool = False, look: bool = False, write: bool = True, tower: bool = True
+    ) -> Losses:
         """
         see    judge what the tower sees, where that is known
+        look   judge where the decoder looks, where that is known
         write  judge the answer
         tower  whether the tower and the connector learn
         """
@@ -134,11 +155,12 @@ class Learner(nn.Module):
             if see and len(batch.shown):
                 seen = self._letters_loss(features[batch.shown] if write else features, batch.letters)
             if not write:
-                return Losses(None, seen, 0.0)
-            logits = self._logits(batch, features)
+                return Losses(None, seen, None, 0.0)
+            hidden, looks = self._decode(batch, features, look=look)
+            logits = self.model.lm_head(hidden[batch.targets != IGNORED])  # (ids of all answers, vocab)
         targets = batch.targets[batch.targets != IGNORED]
         right = (logits.argmax(-1) == targets).float().mean().item()
-        return Losses(functional.cross_entropy(logits.float(), targets), seen, right)
+        return Losses(functional.cross_entropy(logits.float(), targets), seen, looks, right)
 
     def features(self, tiles: Tensor) -> Tensor:
         """uint8 (tiles, T, T, 3) -> (tiles, positions, width)"""
@@ -155,14 +177,22 @@ class Learner(nn.Module):
         logits = self.letters(features).float().view(-1, len(LETTERS) + 1)
         return functional.cross_entropy(logits, letters.reshape(-1))
 
-    def _logits(self, batch: Batch, features: Tensor) -> Tensor:
-        """(ids of all answers, vocab)"""
+    def _decode(self, batch: Batch, features: Tensor, *, look: bool) -> tuple[Tensor, Tensor | None]:
+        """(pages, longest, width) behind the last layer, and how wrong the looks were."""
         rows = self.decoder.embed_tokens(batch.ids)
-        places = (batch.ids == self._image_id)[..., None]
-        rows = rows.masked_scatter(places, features.to(rows.dtype))
-        hidden = self.decoder(inputs_embeds=rows, use_cache=False).last_hidden_state
-        logits: Tensor = self.model.lm_head(hidden[batch.targets != IGNORED])
-        return logits
+        images = (batch.ids == self._image_id)[..., None]
+        rows = rows.masked_scatter(images, features.to(rows.dtype))
+        look = look and bool((batch.places >= 0).any())
+        out = self.decoder(inputs_embeds=rows, use_cache=False, output_attentions=look)
+        hidden: Tensor = out.last_hidden_state
+        if not look:
+            return hidden, None
+        pages, ids = torch.nonzero(batch.places >= 0, as_tuple=True)
+        right = batch.places[pages, ids]
+        middle = len(out.attentions) // 2
+        # In two layers the first head is told: one finds the place, the next can go on from there.
+        shares = [out.attentions[layer][pages, 0, ids, right] for layer in (middle - 1, middle)]
+        return hidden, -torch.stack(shares).float().clamp_min(LEAST_SHARE).log().mean()
 
     def adapt(self, rank: int) -> None:
         """From now on adapters of that rank learn, and the matrices of tower and decoder do not. Needs peft."""

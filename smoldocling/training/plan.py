@@ -25,6 +25,7 @@ class Stage:
     rate     of matrices, by Muon; 0: they are taught like everything else
     rest     of everything else, by AdamW
     see      letters are taught: to be found in the tower's positions
+    look     it is taught where to look for each id of the answer
     write    answers are taught
     tower    tower and connector learn
     """
@@ -36,6 +37,7 @@ class Stage:
     rate: float = 0.0
     rest: float = 1e-4
     see: bool = False
+    look: bool = False
     write: bool = True
     tower: bool = True
 
@@ -56,9 +58,9 @@ class Stage:
 
 SCRATCH = (
     Stage("letters", "drill", 4000, 12, 0.02, 3e-3, see=True, write=False),
-    Stage("lines", "lines", 1200, 8, 0.02, 3e-3, tower=False),
-    Stage("pages", "small", 2500, 4, 0.02, 3e-3, tower=False),
-    Stage("whole", "small", 3000, 4, 0.006, 1e-3, see=True),
+    Stage("lines", "lines", 1200, 8, 0.02, 3e-3, look=True, tower=False),
+    Stage("pages", "small", 2500, 4, 0.02, 3e-3, look=True, tower=False),
+    Stage("whole", "small", 3000, 4, 0.006, 1e-3, see=True, look=True),
 )
 
 

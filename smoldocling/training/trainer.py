@@ -134,8 +134,8 @@ class Trainer:
                 for group in optimizer.param_groups:
                     group["lr"] = group["base"] * pace
             batch = self._learner.collate(next(batches))
-            losses = self._learner.losses(batch, see=stage.see, write=stage.write, tower=stage.tower)
-            torch.autograd.backward([loss for loss in (losses.answer, losses.letters) if loss is not None])
+            losses = self._learner.losses(batch, see=stage.see, look=stage.look, write=stage.write, tower=stage.tower)
+            torch.autograd.backward(losses.all)
             for optimizer in optimizers:
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
@@ -269,7 +269,7 @@ class _Mean:
         self._count = 0
 
     def add(self, losses: Losses) -> None:
-        values = {"answer": losses.answer, "letters": losses.letters, "right": losses.right}
+        values = {"answer": losses.answer, "letters": losses.letters, "looks": losses.looks, "right": losses.right}
         for name, value in values.items():
             if value is not None:
                 self._sums[name] = self._sums.get(name, 0.0) + (value if isinstance(value, float) else value.item())
