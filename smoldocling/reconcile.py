@@ -65,7 +65,8 @@ def reconcile(tree: Page, reading: Reading | None, text: TextName = "auto", raw:
     raw   what the model wrote; problems have their places in it
     """
     if reading is None or reading.words is None:
-        return Checked(tree, note=_left_alone(reading.reason) if reading and reading.kind == "garbage" else None)
+        garbage = reading is not None and reading.kind == "garbage"
+        return Checked(tree, note=_left_alone("most of its characters have no known meaning") if garbage else None)
     doubt = sense.doubt(reading.words)
     if doubt is not None:
         return Checked(tree, note=_left_alone(doubt))
@@ -85,7 +86,7 @@ def reconcile(tree: Page, reading: Reading | None, text: TextName = "auto", raw:
     )
 
 
-def _left_alone(reason: str | None) -> str:
+def _left_alone(reason: str) -> str:
     return f"the text layer is left alone: {reason}"
 
 
@@ -174,6 +175,7 @@ class _Printed:
         whole = compare.bare(" ".join(word.text for word in self.words.all))
         told = (part for element in walk(reading.page) for part in (element.text, *(c.text for c in element.cells)))
         self._all = f"{whole} {compare.bare(' '.join(told))}"
+        self._known: dict[tuple[Box, ...], list[Piece]] = {}
         self._each = {compare.bare(word.text) for word in self.words.all}
 
     def judge(self, units: Sequence[_Unit]) -> list[_Verdict]:
@@ -189,6 +191,12 @@ class _Printed:
                 if word.inside(box, margin):
                     found[word.line, word.place] = word
         return list(found.values())
+
+    def _printed(self, boxes: tuple[Box, ...]) -> list[Piece]:
+        """What is printed in some boxes or near them. A model in a loop writes the same boxes again and again."""
+        if boxes not in self._known:
+            self._known[boxes] = compare.pieces(" ".join(self.words.in_order(self.under(boxes, MARGIN))))
+        return self._known[boxes]
 
     def _formula(self, unit: _Unit) -> _Verdict:
         there = " ".join(self.words.in_order(self.under(unit.element.boxes, MARGIN)))
@@ -207,8 +215,7 @@ class _Printed:
             homes += [home] * len(found)
         if not pieces:
             return _Verdict(unit)
-        nearby = self.under(unit.element.boxes, MARGIN)
-        there = compare.pieces(" ".join(self.words.in_order(nearby)))
+        there = self._printed(unit.element.boxes)
         alignment = compare.align(pieces, there)
         credit = self._elsewhere(pieces, list(alignment.credit))
         verdict = _Verdict(

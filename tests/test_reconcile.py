@@ -362,6 +362,15 @@ def test_a_cipher_is_left_alone() -> None:
     assert "\n" not in checked.note
 
 
+def test_codes_without_meaning_are_left_alone() -> None:
+    """A font without a character map; nothing is said of pages that have no text layer at all."""
+    document = pymupdf.open()
+    document.new_page().insert_htmlbox((72, 72, 500, 140), "<p>" + "\ue123\ue124\ue125 " * 20 + "</p>")
+    checked = check(Element("text", PROSE, ALL), reading=read(document.tobytes()))
+    assert (checked.agreement, checked.problems) == (None, ())
+    assert checked.note == "the text layer is left alone: most of its characters have no known meaning"
+
+
 def scanned(recognised: str) -> Reading:
     """A scan with invisible text over it."""
     document = pymupdf.open()
