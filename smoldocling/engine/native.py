@@ -29,6 +29,7 @@ from smoldocling.engine.limit import most_ids
 from smoldocling.engine.scheduler import Encode, Feed, Prefill, Scheduler, Sequence, Step, Unit
 from smoldocling.engine.sequence import Ends, Generation, Request
 from smoldocling.engine.speculate import Odds, Price, agreed
+from smoldocling.engine.stop import Watcher
 from smoldocling.model.cache import Cache
 from smoldocling.model.decoder import Span
 from smoldocling.model.network import Network
@@ -58,6 +59,7 @@ class Native:
         batch_size: int | Literal["auto"] = "auto",
         drafts: bool = True,
         law: Law[Hashable] | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         """Load the weights. Raises UnusableOption for a device that is not there, UnusableCheckpoint for bad files.
 
@@ -67,6 +69,7 @@ class Native:
                     "int8" (large weights as int8, all else as "auto")
         batch_size  pages in flight; "auto" is what the device has use and memory for
         law         what may be written; None: anything
+        watcher     who notices that an answer has run away; None: nobody
         drafts      several ids a step where they can be guessed; False: one id a step. The ids are the same
         """
         self.device = choose_device(device)
@@ -88,6 +91,7 @@ class Native:
         """How well guesses have done, or None where nothing is guessed."""
         self.price = Price()
         self.law = law
+        self.watcher = watcher
         self.measured = batch_size == "auto"
         """Whether free memory has a say in the number of slots, before it has run out."""
         self.most: int = room.MOST_PAGES.get(self.device.type, 1) if batch_size == "auto" else batch_size
@@ -114,7 +118,7 @@ class _Run:
     def __init__(self, engine: Native, inbox: Inbox) -> None:
         self._engine = engine
         self._inbox = inbox
-        self._scheduler = Scheduler(engine.ends, engine.odds, engine.price, engine.law)
+        self._scheduler = Scheduler(engine.ends, engine.odds, engine.price, engine.law, engine.watcher)
         self._cache: Cache | None = None
         self._prompts: dict[Sequence, _Prompt] = {}
 
@@ -147,7 +151,7 @@ class _Run:
             raise ValueError(f"tiles are {tiles.dtype} {tiles.shape} where uint8 (tiles, {side}, {side}, 3) is needed")
         picture = Picture(tiles)
         left = picture.recall(self._engine.known)
-        sequence = Sequence(request.key, started, len(request.ids), limit, left, draft=request.draft)
+        sequence = Sequence(request.key, started, len(request.ids), limit, left, draft=request.draft, most=request.most)
         self._prompts[sequence] = _Prompt(request.ids, picture)
         self._scheduler.add(sequence)
 
@@ -277,7 +281,7 @@ class _Run:
         if finish:
             del self._prompts[sequence]
             seconds = time.perf_counter() - sequence.started
-            yield Generation(sequence.key, tuple(sequence.written), finish, sequence.steps, seconds)
+            yield Generation(sequence.key, tuple(sequence.written), finish, sequence.steps, seconds, stop=sequence.stop)
 
     def _cope(self, sequence: Sequence, failure: _Failure) -> Iterator[Generation]:
         """A unit has failed. If memory was full, all begin again in half as many slots, if there are several."""

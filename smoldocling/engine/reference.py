@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -15,10 +15,12 @@ import numpy.typing as npt
 import torch
 
 from smoldocling.checkpoint import Checkpoint
+from smoldocling.engine.constrain import Law
 from smoldocling.engine.device import choose_device, choose_dtype, empty_cache, is_out_of_memory
 from smoldocling.engine.inbox import Inbox
 from smoldocling.engine.limit import most_ids
 from smoldocling.engine.sequence import CLOSER_TAIL, Ends, Finish, Generation, Request
+from smoldocling.engine.stop import Stop, Watcher
 from smoldocling.errors import UnusableCheckpoint
 
 # Pages that are written together where nobody says otherwise. A page of 21 tiles takes about 0.7 GB while its tiles are
@@ -44,6 +46,8 @@ class Reference:
         device: str = "auto",
         dtype: str = "auto",
         batch_size: int | Literal["auto"] = "auto",
+        law: Law[Hashable] | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         """Load the weights. Raises UnusableOption for a device that is not there, UnusableCheckpoint for bad files.
 
@@ -51,12 +55,16 @@ class Reference:
         device      "auto" (an accelerator if there is one), "cpu", "cuda", "cuda:1", "mps"...
         dtype       "auto" (bfloat16 where the device computes in it, else float32), "float32", "bfloat16", "float16"
         batch_size  pages written together
+        law         what may be written; None: anything
+        watcher     who notices that an answer has run away; None: nobody
         """
         self.device = choose_device(device)
         self.dtype = choose_dtype(dtype, self.device)
         self.batch_size: int = AUTO_BATCH.get(self.device.type, 1) if batch_size == "auto" else batch_size
         self._checkpoint = checkpoint
         self._ends = ends
+        self._law = law
+        self._watcher = watcher
         self._model = _load(checkpoint, self.device, self.dtype)
         self._floats = float_of_byte(checkpoint)
 
@@ -128,14 +136,15 @@ class Reference:
                 max_new_tokens=max(limits),
                 eos_token_id=sorted(self._ends.stop_ids | self._single_closer) or None,
                 pad_token_id=self._ends.pad_id,
-                stopping_criteria=[self._row_ends(width, limits)],
+                logits_processor=[self._lawful(width, limits)] if self._law else None,
+                stopping_criteria=[self._row_ends(width, batch, limits)],
             )
         written = rows[:, width:].tolist()
         seconds = time.perf_counter() - started
         answers = []
         for request, new, limit in zip(batch, written, limits, strict=True):
-            kept, finish, steps = self._cut(new[:limit])
-            answers.append(Generation(request.key, kept, finish, steps, seconds))
+            kept, finish, steps, stop = self._cut(new[:limit], request)
+            answers.append(Generation(request.key, kept, finish, steps, seconds, stop=stop))
         return answers
 
     def _pixels(self, batch: Sequence[Request]) -> torch.Tensor:
@@ -152,29 +161,63 @@ class Reference:
     def _single_closer(self) -> set[int]:
         return set(self._ends.closer_ids) if len(self._ends.closer_ids) == 1 else set()
 
-    def _row_ends(self, width: int, limits: Sequence[int]) -> Any:
-        """A stopping rule for each row by itself: its own limit, and `</doctag>` spelt in several ids."""
+    def _row_ends(self, width: int, batch: Sequence[Request], limits: Sequence[int]) -> Any:
+        """A rule for each row by itself: its own limit, `</doctag>` spelt in several ids, an answer that runs away."""
         most = torch.tensor(limits, device=self.device)
         spelt = len(self._ends.closer_ids) > 1
+        watches = [self._watcher(request.most) for request in batch] if self._watcher else []
+        stopped = torch.zeros(len(batch), dtype=torch.bool, device=self.device)
 
         def ends(ids: torch.Tensor, _scores: object, **_: object) -> torch.Tensor:
-            done = most <= ids.shape[1] - width
+            done = (most <= ids.shape[1] - width) | stopped
             if spelt:
                 tails = ids[:, width:][:, -CLOSER_TAIL:].tolist()
                 done |= torch.tensor([self._ends.closes(tail) for tail in tails], device=self.device)
+            for row, (watch, token) in enumerate(zip(watches, ids[:, -1].tolist(), strict=bool(watches))):
+                if not stopped[row] and watch.see((token,)):
+                    stopped[row] = done[row] = True
             return done
 
         return ends
 
-    def _cut(self, row: Sequence[int]) -> tuple[tuple[int, ...], Finish, int]:
+    def _lawful(self, width: int, limits: Sequence[int]) -> Any:
+        """Takes from each row's logits what the law does not allow it. Rows that have ended are nobody's."""
+        law = self._law
+        assert law is not None, "asked for only where there is one"
+        states: list[Hashable | None] = [law.start if limit >= law.closing(law.start) else None for limit in limits]
+
+        def lawful(ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+            written = ids.shape[1] - width
+            for row, limit in enumerate(limits):
+                if written and states[row] is not None:
+                    states[row] = self._behind(states[row], int(ids[row, -1]))
+                if states[row] is not None and written < limit:
+                    allowed = torch.from_numpy(law.mask(states[row], limit - written).copy()).to(scores.device)
+                    scores[row, : len(allowed)].masked_fill_(~allowed, -torch.inf)
+            return scores
+
+        return lawful
+
+    def _behind(self, state: Hashable, token: int) -> Hashable | None:
+        """The state behind one more id; None behind what fills a row that has ended."""
+        assert self._law is not None, "who has a state has it from a law"
+        try:
+            return self._law.advance(state, token)
+        except ValueError:
+            return None
+
+    def _cut(self, row: Sequence[int], request: Request) -> tuple[tuple[int, ...], Finish, int, Stop | None]:
         """One row without its stop id and the padding behind; how it ended; the steps it took."""
+        watch = self._watcher(request.most) if self._watcher else None
         for position, token in enumerate(row):
             if token in self._ends.stop_ids:
-                return tuple(row[:position]), "stop", position + 1
-            written = row[: position + 1]
+                return tuple(row[:position]), "stop", position + 1, None
+            written = tuple(row[: position + 1])
             if self._ends.closes(written[-CLOSER_TAIL:]):
-                return tuple(written), "stop", len(written)
-        return tuple(row), "length", len(row)
+                return written, "stop", len(written), None
+            if watch and (stop := watch.see((token,))):
+                return written, stop.kind, len(written), stop
+        return tuple(row), "length", len(row), None
 
 
 class _Abandoned(BaseException):

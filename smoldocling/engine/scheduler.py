@@ -20,6 +20,7 @@ from smoldocling.engine.constrain import Law
 from smoldocling.engine.sequence import CLOSER_TAIL, Ends, Finish
 from smoldocling.engine.slots import Slots
 from smoldocling.engine.speculate import Guess, Guesser, Odds, Price, worth
+from smoldocling.engine.stop import Stop, Watch, Watcher
 
 # Rows of a prompt that are prefilled together: all of them for pages of up to 30 tiles in the small models, where a
 # chunk takes as long as two tiles in the tower.
@@ -45,6 +46,8 @@ class Sequence:
     steps         runs of the decoder that the answer has taken so far
     guesser       made when the first id is written; None where nothing shall be guessed
     state         of the law, behind what is written; None where there is no law
+    most          ids that its page can have, None if nobody knows
+    watch, stop   who looks whether it runs away, and what was found
     """
 
     key: int
@@ -59,6 +62,9 @@ class Sequence:
     steps: int = 0
     guesser: Guesser | None = None
     state: Hashable | None = None
+    most: int | None = None
+    watch: Watch | None = None
+    stop: Stop | None = None
 
     @property
     def needs(self) -> int:
@@ -131,15 +137,22 @@ class Scheduler:
     """Opened with slots, fed with sequences, asked for `next` until that is None."""
 
     def __init__(
-        self, ends: Ends, odds: Odds | None = None, price: Price | None = None, law: Law[Hashable] | None = None
+        self,
+        ends: Ends,
+        odds: Odds | None = None,
+        price: Price | None = None,
+        law: Law[Hashable] | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         """
-        odds   of guesses; without them nothing is guessed
-        price  of a step, which decides how much of a guess is worth its rows
-        law    what may be written
+        odds     of guesses; without them nothing is guessed
+        price    of a step, which decides how much of a guess is worth its rows
+        law      what may be written
+        watcher  who notices that an answer has run away
         """
         self._ends = ends
         self._law = law
+        self._watcher = watcher
         self._odds = odds
         self._price = price or Price()
         self._slots: Slots | None = None
@@ -161,13 +174,13 @@ class Scheduler:
         for sequence in owners:
             sequence.slot, sequence.rows_done, sequence.steps, sequence.guesser = None, 0, 0, None
             sequence.written.clear()
-            self._judge(sequence)
+            self._begin(sequence)
         self._waiting.extendleft(reversed(owners))
         self._slots, self._preparing = None, None
         self._running.clear()
 
     def add(self, sequence: Sequence) -> None:
-        self._judge(sequence)
+        self._begin(sequence)
         self._waiting.append(sequence)
 
     @property
@@ -246,14 +259,18 @@ class Scheduler:
                 sequence.guesser.see(sequence.written)
             if self._ends.closes(sequence.written[-CLOSER_TAIL:]):
                 return "stop"
+            if sequence.watch and (stop := sequence.watch.see((token,))):
+                sequence.stop = stop
+                return stop.kind
             if len(sequence.written) == sequence.limit:
                 return "length"
         return None
 
-    def _judge(self, sequence: Sequence) -> None:
-        """From its first id on it obeys the law, if there is room for an answer that does."""
+    def _begin(self, sequence: Sequence) -> None:
+        """Nothing is written yet. The law is obeyed if there is room for an answer that does."""
         lawful = self._law is not None and sequence.limit >= self._law.closing(self._law.start)
         sequence.state = self._law.start if self._law and lawful else None
+        sequence.watch = self._watcher(sequence.most) if self._watcher else None
 
     def _feeds(self) -> tuple[Feed, ...]:
         """What each of the running is fed: all that is worth its rows."""

@@ -12,7 +12,9 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-Finish = Literal["stop", "length", "error"]
+from smoldocling.engine.stop import Stop
+
+Finish = Literal["stop", "length", "repeated", "long", "error"]
 
 # `</doctag>` has nine letters, so it cannot be spelt in more ids.
 CLOSER_TAIL = 9
@@ -27,6 +29,7 @@ class Request:
     ids             prompt token ids, image placeholders already expanded
     max_new_tokens  the answer is cut after so many ids
     draft           what the answer is believed to be; an engine may check it instead of guessing id by id
+    most            ids that the page can have, None if nobody knows: a longer answer has run away
     """
 
     key: int
@@ -34,6 +37,7 @@ class Request:
     ids: tuple[int, ...]
     max_new_tokens: int
     draft: tuple[int, ...] = ()
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Generation:
     `</doctag>` is an id like any other, although it ends an answer.
 
     finish   "stop": the model ended by itself; "length": cut at max_new_tokens or at the end of the model's context;
-             "error": `error` says why
+             "repeated", "long": stopped, `stop` says why and from where on; "error": `error` says why
     steps    decoder steps that this sequence took part in, the one for the stop id too; with drafts fewer than ids
     seconds  from taking the request in until the answer stood; pages of one batch share that time
     """
@@ -54,6 +58,7 @@ class Generation:
     steps: int
     seconds: float
     error: str | None = None
+    stop: Stop | None = None
 
 
 class Ends(Protocol):

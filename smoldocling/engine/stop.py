@@ -15,7 +15,7 @@ once:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -228,3 +228,7 @@ class Watch:
         if length < max(copies * period, least):
             return None
         return Stop("repeated", f"the same {period} ids {length // period} times", start + period)
+
+
+Watcher = Callable[[int | None], Watch]
+"""Makes the watch of one sequence, given how many ids its page can have."""
