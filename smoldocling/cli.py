@@ -115,7 +115,10 @@ def convert(
     model: Annotated[
         str, typer.Option(metavar="ID_OR_DIR", help="smoldocling, granite-docling, a hub id or a folder.")
     ] = "smoldocling",
-    splits: Annotated[int, typer.Option(min=1, max=6, help="Image tiles along a page's long side.")] = 5,
+    splits: Annotated[
+        int | None,
+        typer.Option(min=1, max=6, help="Image tiles along a page's long side.  [default: 5]", show_default=False),
+    ] = None,
     device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.auto,
     dtype: Annotated[Dtype, typer.Option(help="The model's precision; int8: large weights in 8 bits.")] = Dtype.auto,
     batch_size: Annotated[str, typer.Option(metavar="N", help="Pages that the model reads at a time.")] = "auto",
@@ -129,6 +132,12 @@ def convert(
             "model: the model's; page: the page's."
         ),
     ] = Text.auto,
+    no_drafts: Annotated[
+        bool, typer.Option("--no-drafts", help="One token a step: slower, and the same answer.")
+    ] = False,
+    constrain: Annotated[
+        bool, typer.Option("--constrain", help="The model can write nothing that has a problem.")
+    ] = False,
     furniture: Furniture = False,
     page_break: PageBreak = None,
     as_json: Json = False,
@@ -165,6 +174,8 @@ def convert(
             dtype=dtype.value,
             batch_size="auto" if batch_size == "auto" else int(batch_size),
             max_new_tokens=max_new_tokens,
+            drafts=not no_drafts,
+            constrain=constrain,
             text=text.value,
             pages=pages,
             page_images=Format.report in formats,

@@ -56,11 +56,13 @@ class Converter:
         *,
         model: str = "smoldocling",
         engine: EngineName = "auto",
-        splits: int = 5,
+        splits: int | None = None,
         device: str = "auto",
         dtype: str = "auto",
         batch_size: int | Literal["auto"] = "auto",
         max_new_tokens: int | None = None,
+        drafts: bool = True,
+        constrain: bool = False,
         text: TextName = "auto",
         pages: str | Iterable[int] | None = None,
         password: documents.Password = None,
@@ -73,7 +75,9 @@ class Converter:
                   where it is of another architecture; "transformers" does the same through that library; "textlayer"
                   reads born-digital pages without any; "auto" is the first of these that can be had
         dtype     "auto", "float32", "bfloat16", "float16", "int8" (native only: large weights in 8 bits)
-        splits    image tiles along a page's long side, 1..6
+        splits    image tiles along a page's long side, 1..6; None: 5, or the model's own where that is less than 4
+        drafts    what the page's own text says is checked, several ids a step; the answer is the same
+        constrain  the model can write valid DocTags only; else, only what changes no valid answer is forbidden
         password  for locked PDFs, or a function from the document's name to one
         text      whose characters a page that a model has read gets, where the file has some: "auto" takes the file's
                   where only single ones differ, "page" wherever there are some, "model" never
@@ -84,7 +88,7 @@ class Converter:
         """
         if engine not in ENGINES:
             raise UnusableOption(f"engine {engine!r}: {', '.join(ENGINES)} are the choices")
-        if not 1 <= splits <= MAX_SPLITS:
+        if splits is not None and not 1 <= splits <= MAX_SPLITS:
             raise UnusableOption(f"splits {splits}: 1 to {MAX_SPLITS} tiles along the long side are possible")
         if max_new_tokens is not None and max_new_tokens < 1:
             raise UnusableOption(f"max_new_tokens {max_new_tokens}: at least 1 is needed")
@@ -102,7 +106,17 @@ class Converter:
         self._model: Transcriber | None = None
         if engine != "textlayer":
             try:
-                self._model = load(model, engine, splits, device, dtype, batch_size, max_new_tokens)
+                self._model = load(
+                    model,
+                    engine,
+                    splits,
+                    device,
+                    dtype,
+                    batch_size,
+                    max_new_tokens,
+                    drafts=drafts,
+                    constrain=constrain,
+                )
             except NoCheckpoint as error:
                 if engine != "auto":
                     raise
@@ -195,9 +209,8 @@ class Converter:
             request = None
             if isinstance(found, Asked):
                 try:
-                    request = model.request(next(self._desk.keys), found.page)
-                    if request is not None:
-                        found = replace(found, reading=_text_layer(found.page))  # noqa: PLW2901 - the same page
+                    found = replace(found, reading=_text_layer(found.page))  # noqa: PLW2901 - the same page
+                    request = model.request(next(self._desk.keys), found.page, found.reading)
                 except Exception as error:
                     found = replace(found, error=error.with_traceback(None))  # noqa: PLW2901 - the same page
             yield found, request

@@ -19,7 +19,7 @@ import doctags
 from doctags.tree import Box, Cell, Element, Page
 from smoldocling import checkpoint
 from smoldocling.draft import Draft, draft, pieces, spelt
-from smoldocling.engine.speculate import Draft as Cursor
+from smoldocling.engine.speculate import Cursor
 from smoldocling.pages.textlayer import Reader, Reading
 from smoldocling.result import walk
 from smoldocling.vocab import Vocab

@@ -40,7 +40,7 @@ def test_native_and_transformers_write_the_same(checkpoint):
         pages = [page for document in converter.documents(documents) for page in document.pages]
         written[engine] = [(page.raw, page.tokens, page.status) for page in pages]
     assert written["native"] == written["transformers"]
-    assert len({page[0] for page in written["native"]}) == 3, "three different pages"
+    assert len({page[0] for page in written["native"]}) > 1, "pages must differ for this to mean anything"
 
 
 def test_auto_is_the_native_engine(checkpoint):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smoldocling.engine.speculate import MEMORY, Draft, Echo, Guess, Guesser, Odds, Price, agreed, worth
+from smoldocling.engine.speculate import MEMORY, Cursor, Echo, Guess, Guesser, Odds, Price, agreed, worth
 
 IDS = st.integers(0, 9)
 TEXTS = st.lists(IDS, max_size=60)
@@ -84,7 +84,7 @@ def test_an_echo_expects_only_what_followed_the_same_ids(answer: list[int]) -> N
 
 @given(TEXTS, TEXTS)
 def test_a_cursor_stays_within_its_text(draft: list[int], answer: list[int]) -> None:
-    cursor = Draft(draft)
+    cursor = Cursor(draft)
     for end in range(1, len(answer) + 1):
         cursor.see(answer[:end])
         assert 0 <= cursor.place <= len(draft)

@@ -17,23 +17,34 @@ Logits = Callable[[int], npt.NDArray[np.float32]]
 """The logits after the n-th row of a step."""
 
 
+# As many ids as nobody can write: what is forbidden then is so whatever the limit.
+PLENTY = 10**9
+
+
 def choose(
     guessed: Sequence[int], found: Sequence[int], logits: Logits, law: Law[Hashable], state: Hashable, left: int
-) -> list[int]:
-    """The ids to write, at least one.
+) -> tuple[list[int], bool]:
+    """The ids to write, at least one, and whether the limit had a say: with more room it would have gone on.
 
     found  the likeliest ids after the row before each guess, and after the last guess
     state  of the law, before these ids; `left` ids may still be written
     """
     ids: list[int] = []
-    for row, likeliest in enumerate(found):
-        mask = law.mask(state, left - row)
-        token = likeliest if likeliest < len(mask) and mask[likeliest] else allowed(logits(row), mask)
+    cut = False
+    for row, token in enumerate(found):
+        if not legal(token, law.mask(state, left - row)):
+            cut |= legal(token, law.mask(state, PLENTY))
+            token = allowed(logits(row), law.mask(state, left - row))  # noqa: PLW2901 - the one to write
         ids.append(token)
         if row >= len(guessed) or token != guessed[row]:
             break
         state = law.advance(state, token)
-    return ids
+    return ids, cut
+
+
+def legal(token: int, mask: npt.NDArray[np.bool_]) -> bool:
+    """A network may have more ids than its tokenizer knows; none of these is legal."""
+    return token < len(mask) and bool(mask[token])
 
 
 def allowed(logits: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> int:

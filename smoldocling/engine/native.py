@@ -253,7 +253,7 @@ class _Run:
             yield from self._accept(sequence, agreed(feed.guessed, found))
             return
         state, start = sequence.state, sequence.position
-        ids = _attempt(
+        chosen = _attempt(
             lambda: choose(
                 feed.guessed,
                 found,
@@ -263,10 +263,11 @@ class _Run:
                 sequence.left,
             )
         )
-        if isinstance(ids, _Failure):
-            yield from self._cope(sequence, ids)
+        if isinstance(chosen, _Failure):
+            yield from self._cope(sequence, chosen)
         else:
-            yield from self._accept(sequence, ids)
+            ids, cut = chosen
+            yield from self._accept(sequence, ids, cut=cut)
 
     def _logits(self, sequence: Sequence, token: int, position: int) -> npt.NDArray[np.float32]:
         """What comes after a row that has been fed: it is fed again, which changes nothing in its slot."""
@@ -276,8 +277,8 @@ class _Run:
         network.step([token], [Span(slot, position, 1)], cache, logits)
         return logits[0].cpu().numpy()
 
-    def _accept(self, sequence: Sequence, ids: Iterable[int]) -> Iterator[Generation]:
-        finish = self._scheduler.accept(sequence, ids)
+    def _accept(self, sequence: Sequence, ids: Iterable[int], *, cut: bool = False) -> Iterator[Generation]:
+        finish = self._scheduler.accept(sequence, ids, cut=cut)
         if finish:
             del self._prompts[sequence]
             seconds = time.perf_counter() - sequence.started

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 
 from smoldocling.checkpoint import Checkpoint
+from smoldocling.engine.choose import PLENTY, legal
 from smoldocling.engine.constrain import Law
 from smoldocling.engine.device import choose_device, choose_dtype, empty_cache, is_out_of_memory
 from smoldocling.engine.inbox import Inbox
@@ -121,6 +122,7 @@ class Reference:
     def _write(self, batch: Sequence[Request], started: float) -> list[Generation]:
         """The answers to one batch, all or none."""
         limits = [most_ids(request, self._checkpoint) for request in batch]
+        cuts = [False] * len(batch)
         width = max(len(request.ids) for request in batch)
         ids = torch.full((len(batch), width), self._ends.pad_id)
         for row, request in zip(ids, batch, strict=True):
@@ -136,14 +138,15 @@ class Reference:
                 max_new_tokens=max(limits),
                 eos_token_id=sorted(self._ends.stop_ids | self._single_closer) or None,
                 pad_token_id=self._ends.pad_id,
-                logits_processor=[self._lawful(width, limits)] if self._law else None,
+                logits_processor=[self._lawful(width, limits, cuts)] if self._law else None,
                 stopping_criteria=[self._row_ends(width, batch, limits)],
             )
         written = rows[:, width:].tolist()
         seconds = time.perf_counter() - started
         answers = []
-        for request, new, limit in zip(batch, written, limits, strict=True):
+        for request, new, limit, cut in zip(batch, written, limits, cuts, strict=True):
             kept, finish, steps, stop = self._cut(new[:limit], request)
+            finish = "length" if cut and finish == "stop" else finish
             answers.append(Generation(request.key, kept, finish, steps, seconds, stop=stop))
         return answers
 
@@ -180,8 +183,11 @@ class Reference:
 
         return ends
 
-    def _lawful(self, width: int, limits: Sequence[int]) -> Any:
-        """Takes from each row's logits what the law does not allow it. Rows that have ended are nobody's."""
+    def _lawful(self, width: int, limits: Sequence[int], cuts: list[bool]) -> Any:
+        """Takes from each row's logits what the law does not allow it. Rows that have ended are nobody's.
+
+        cuts  is told which rows would have gone on with a higher limit
+        """
         law = self._law
         assert law is not None, "asked for only where there is one"
         states: list[Hashable | None] = [law.start if limit >= law.closing(law.start) else None for limit in limits]
@@ -192,7 +198,9 @@ class Reference:
                 if written and states[row] is not None:
                     states[row] = self._behind(states[row], int(ids[row, -1]))
                 if states[row] is not None and written < limit:
-                    allowed = torch.from_numpy(law.mask(states[row], limit - written).copy()).to(scores.device)
+                    mask, likeliest = law.mask(states[row], limit - written), int(scores[row].argmax())
+                    cuts[row] |= not legal(likeliest, mask) and legal(likeliest, law.mask(states[row], PLENTY))
+                    allowed = torch.from_numpy(mask.copy()).to(scores.device)
                     scores[row, : len(allowed)].masked_fill_(~allowed, -torch.inf)
             return scores
 

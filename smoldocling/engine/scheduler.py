@@ -47,6 +47,7 @@ class Sequence:
     guesser       made when the first id is written; None where nothing shall be guessed
     state         of the law, behind what is written; None where there is no law
     most          ids that its page can have, None if nobody knows
+    cut           it would be longer with a higher limit
     watch, stop   who looks whether it runs away, and what was found
     """
 
@@ -63,6 +64,7 @@ class Sequence:
     guesser: Guesser | None = None
     state: Hashable | None = None
     most: int | None = None
+    cut: bool = False
     watch: Watch | None = None
     stop: Stop | None = None
 
@@ -223,14 +225,20 @@ class Scheduler:
         """So many rows of its prompt are in its slot."""
         sequence.rows_done = stop
 
-    def accept(self, sequence: Sequence, ids: Iterable[int]) -> Finish | None:
-        """Write down what one run of the decoder has found. Says how the answer has ended, if it has."""
+    def accept(self, sequence: Sequence, ids: Iterable[int], *, cut: bool = False) -> Finish | None:
+        """Write down what one run of the decoder has found. Says how the answer has ended, if it has.
+
+        cut  the law has chosen among these so that the answer can end within its limit
+        """
         if sequence is self._preparing:
             self._preparing = None
             self._running.append(sequence)
             sequence.guesser = Guesser(sequence.draft, self._odds) if self._odds else None
         sequence.steps += 1
+        sequence.cut |= cut
         finish = self._write(sequence, ids)
+        if finish == "stop" and sequence.cut:
+            finish = "length"
         if finish:
             self.drop(sequence)
         return finish
@@ -271,6 +279,7 @@ class Scheduler:
         lawful = self._law is not None and sequence.limit >= self._law.closing(self._law.start)
         sequence.state = self._law.start if self._law and lawful else None
         sequence.watch = self._watcher(sequence.most) if self._watcher else None
+        sequence.cut = False
 
     def _feeds(self) -> tuple[Feed, ...]:
         """What each of the running is fed: all that is worth its rows."""

@@ -75,7 +75,7 @@ class Index:
         return self._ends.get(tuple(text[-self._length :]), []) if len(text) >= self._length else []
 
 
-class Draft:
+class Cursor:
     """A cursor on a text that the answer is believed to follow."""
 
     def __init__(self, ids: Sequence[int]) -> None:
@@ -159,9 +159,9 @@ class Guesser:
     """One sequence's sources. Tell it every id that is written."""
 
     def __init__(self, draft: Sequence[int], odds: Odds) -> None:
-        self._sources: list[tuple[Draft | Echo, Chances]] = [(Echo(), odds.echo)]
+        self._sources: list[tuple[Cursor | Echo, Chances]] = [(Echo(), odds.echo)]
         if draft:
-            self._sources.insert(0, (Draft(draft), odds.draft))
+            self._sources.insert(0, (Cursor(draft), odds.draft))
 
     def see(self, written: Sequence[int]) -> None:
         """One more id has been written, the last of these."""

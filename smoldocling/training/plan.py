@@ -59,8 +59,8 @@ class Stage:
 SCRATCH = (
     Stage("letters", "drill", 4000, 12, 0.02, 3e-3, see=True, write=False),
     Stage("lines", "lines", 1200, 8, 0.02, 3e-3, look=True, tower=False),
-    Stage("pages", "small", 2500, 4, 0.02, 3e-3, look=True, tower=False),
-    Stage("whole", "small", 3000, 4, 0.006, 1e-3, see=True, look=True),
+    Stage("pages", "small", 1200, 4, 0.02, 3e-3, look=True, tower=False),
+    Stage("whole", "small", 5000, 4, 0.008, 1e-3, see=True, look=True),
 )
 
 
