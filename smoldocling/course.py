@@ -165,6 +165,12 @@ class Point:
         return self.state.complete
 
     @cached_property
+    def weight(self) -> int:
+        """Grows with all that must be written before the document is complete."""
+        rows = sum(len(spot.above or ()) for spot in self.state.spots)
+        return len(self.state.spots) + rows + sum(len(duty.links) for duty in self.duties)
+
+    @cached_property
     def rules(self) -> Rules:
         """What may follow."""
         allowed = self._strictly(self.state.allowed()) if self.strict else self._loosely(self.state.allowed())

@@ -11,14 +11,14 @@ An id is legal if what it spells can still be completed to valid DocTags within 
 Both masks allow every id that leads to a valid text, so neither changes an answer that is valid in its sense: at each
 of its steps the mask allows the id that the network prefers. The loose law may therefore be the default. Exceptions are
 answers that nobody writes: layout between the numbers of a box, leading zeros, "Assistant:" or a chat template's tokens
-within the answer, an <xcel> spelt as another span; and answers that spell what can only be one text in other ids than
-the tokenizer would (`<l`, `oc` for `<`, `loc`): there the mask allows the tokenizer's own ids only, which makes them
-`forced`, and the text is the same.
+within the answer, an <xcel> spelt as another span, a caption in the middle of a row, a second box of a cell; and answers
+that spell what can only be one text in other ids than the tokenizer would (`<l`, `oc` for `<`, `loc`): there the mask
+allows the tokenizer's own ids only, which makes them `forced`, and the text is the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from weakref import WeakValueDictionary
@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from doctags.grammar import LOC, START
-from doctags.tokens import TAGS
+from doctags.tokens import LAYOUT, TAGS
 from doctags.tree import GRID
 from smoldocling.course import Point, Rules
 from smoldocling.engine.constrain import Mask
@@ -35,8 +35,8 @@ from smoldocling.pieces import Pieces
 from smoldocling.spelling import NUMBERS, Where, certain, endings, locations, names, read, samples
 from smoldocling.vocab import Vocab
 
-# States whose masks are kept. A page has some hundreds; a mask is as long as the vocabulary.
-KEPT = 512
+# States, and rules, whose masks are kept. A page has some hundreds; a mask has as many bytes as there are ids.
+KEPT = 256
 
 # Where nothing can be completed. Any number of ids is less.
 NEVER = np.iinfo(np.int32).max
@@ -55,13 +55,15 @@ class _Base:
     """What rules and a tag begun say about ids.
 
     sure     legal, whatever else
-    asked    those that reach beyond one tag, so that it depends on what comes behind it
-    special  those that do more than to add to a text
+    special  those of `sure` that do more than to add to a text
+    beyond   by the tag that they complete: ids that go on behind it, and how; legal if that is
+    asked    others that must be read to be judged
     """
 
     sure: Mask
-    asked: tuple[int, ...]
     special: tuple[int, ...]
+    beyond: tuple[tuple[str, tuple[tuple[int, str], ...]], ...]
+    asked: tuple[int, ...]
 
 
 class Masks:
@@ -157,9 +159,7 @@ class Masks:
 
     def _far(self, state: Where) -> int:
         """No fewer than `closing` and `_reach` together, in less time."""
-        spots = state.point.state.spots
-        extra = sum(len(spot.above or ()) for spot in spots) + 2 * sum(len(duty.links) for duty in state.point.duties)
-        return self._most * (8 * len(spots) + 2 * extra + 40)
+        return self._most * (8 * state.point.weight + 40)
 
     def _reach(self, state: Where) -> int:
         """By how much one id can take us further from the end."""
@@ -175,10 +175,11 @@ class Masks:
             return self._only([must])
         base = self._base(state)
         mask = base.sure
-        asked = [token for token in base.asked if read(state, self._pieces.texts[token])]
-        if asked:
+        read_on = [token for token in base.asked if read(state, self._pieces.texts[token])]
+        read_on += [token for tag, ways in base.beyond for token in _viable(state.point.after(tag), ways)]
+        if read_on:
             mask = mask.copy()
-            mask[asked] = True
+            mask[read_on] = True
         if self._may_stop(state):
             mask = mask.copy()
             mask[self._stops] = True
@@ -191,7 +192,7 @@ class Masks:
             costs[self._stops] = 0
             return costs
         base = self._base(state)
-        special = [*base.asked, *base.special]
+        special = [*base.asked, *base.special, *(token for _, ways in base.beyond for token, _ in ways)]
         if state.point.rules.text:
             said = state.point.said("a")
             assert said is not None, "any text may come"
@@ -248,17 +249,19 @@ class Masks:
         pieces = self._pieces
         sure = pieces.some.copy()
         sure[pieces.mixed] = False
-        asked, special = [*pieces.mixed], [*pieces.whole]
+        beyond, special = [], [*pieces.whole]
         for token, tag in pieces.whole.items():
             sure[token] = later.legal(tag) or later.quotes(tag)
         for head, found in pieces.heads.items() if begun else ():
+            ids = [token for token, _ in found]
             if rules.legal(begun + head):
-                asked += [token for token, rest in found if rest]
-                special += [token for token, _ in found]
-                sure[[token for token, rest in found if rest]] = False
+                ways = _ways(found)
+                beyond.append((begun + head, ways))
+                special += ids
+                sure[[token for token, _ in ways]] = False
             elif not rules.quotes(begun + head):
-                sure[[token for token, _ in found]] = False
-        return _Base(sure, tuple(asked), tuple(token for token in special if sure[token]))
+                sure[ids] = False
+        return _Base(sure, tuple(token for token in special if sure[token]), tuple(beyond), tuple(pieces.mixed))
 
     def _make_tag_base(self, rules: Rules, begun: str) -> _Base:
         """Where no text may come: what spells a part of a legal tag, or layout."""
@@ -268,17 +271,20 @@ class Masks:
         if rules.layout and not begun:
             sure |= pieces.layout
             asked += pieces.leads
+        beyond = []
         for tag in names(rules):
             if tag.startswith(begun):
                 sure[pieces.beginnings(tag[len(begun) :])] = True
-                asked += [token for token, rest in pieces.heads.get(tag[len(begun) :], ()) if rest]
+                beyond.append((tag, _ways(pieces.heads.get(tag[len(begun) :], ()))))
         if LOC in rules.allowed:
             numbers = self._numbers(begun)
             sure[numbers.tokens[(numbers.greatest >= rules.least) & (numbers.smallest <= rules.most)]] = True
-            asked += [token for number, token in numbers.beyond if rules.least <= number <= rules.most]
+            beyond += [
+                (f"<loc_{number}>", ways) for number, ways in numbers.beyond if rules.least <= number <= rules.most
+            ]
         if any(terminal in rules.allowed for terminal in NUMBERS if terminal != LOC):
             asked += pieces.counting
-        return _Base(sure, tuple(dict.fromkeys(asked)), ())
+        return _Base(sure, (), tuple((tag, ways) for tag, ways in beyond if ways), tuple(dict.fromkeys(asked)))
 
     def _list_numbers(self, begun: str) -> _Numbers:
         found: dict[int, list[int]] = {}
@@ -288,11 +294,11 @@ class Masks:
                 rest = tag[len(begun) :]
                 for token in self._pieces.beginnings(rest):
                     found.setdefault(token, []).append(number)
-                beyond += [(number, token) for token, more in self._pieces.heads.get(rest, ()) if more]
+                beyond.append((number, _ways(self._pieces.heads.get(rest, ()))))
         tokens = np.array([*found], np.int64)
         smallest = np.array([min(numbers) for numbers in found.values()], np.int64)
         greatest = np.array([max(numbers) for numbers in found.values()], np.int64)
-        return _Numbers(tokens, smallest, greatest, tuple(beyond))
+        return _Numbers(tokens, smallest, greatest, tuple((number, ways) for number, ways in beyond if ways))
 
     # --- what must come ---
 
@@ -303,9 +309,7 @@ class Masks:
             return None
         behind = read(state, text)
         assert behind is not None, "what must come may come"
-        nexts = [letter for letter in "0159<>/_acl \n" if behind.complete or read(behind, letter)]
-        nexts += samples(behind)
-        return self._canonical(state.pending, text, tuple(nexts))
+        return self._canonical(state.pending, text, samples(behind))
 
     def _encode(self, begun: str, text: str, nexts: tuple[str, ...]) -> int | None:
         """The first id of `text` behind `begun`, if the tokenizer has one there whatever comes next."""
@@ -326,10 +330,23 @@ class _Numbers:
     """Ids that go on with <loc_N> from a beginning.
 
     smallest, greatest  the N that each of `tokens` may lead to
-    beyond              N and id where the id ends the tag and goes on
+    beyond              by N: ids that end the tag and go on
     """
 
     tokens: npt.NDArray[np.int64]
     smallest: npt.NDArray[np.int64]
     greatest: npt.NDArray[np.int64]
-    beyond: tuple[tuple[int, int], ...]
+    beyond: tuple[tuple[int, tuple[tuple[int, str], ...]], ...]
+
+
+def _ways(found: Iterable[tuple[int, str]]) -> tuple[tuple[int, str], ...]:
+    return tuple((token, rest) for token, rest in found if rest)
+
+
+def _viable(point: Point, ways: Iterable[tuple[int, str]]) -> Iterator[int]:
+    """The ids that may go on as they do behind this point; none of them holds a whole tag."""
+    rules, where = point.rules, Where(point)
+    if rules.text:
+        return (token for token, _ in ways)
+    first = f"<{LAYOUT if rules.layout else ''}"
+    return (token for token, rest in ways if rest[0] in first and read(where, rest))

@@ -21,9 +21,12 @@ _INFIXES = {stem[start:end] for stem in _STEMS for start in range(len(stem)) for
 COUNTING = re.compile(rf"(?:{'|'.join(sorted(_INFIXES))})[0-9]*(?:>.*)?", re.DOTALL)
 """What may stand in a tag with a number that is no location."""
 
-_SPELT = "\n".join(
-    (*TAGS, *(f"{slash}_{number}>" for slash in ("<key", "</key", "<value", "</value") for number in range(1000)))
-)
+_PARTS = {
+    tag[start:end]
+    for tag in (*TAGS, "</key_", "</value_", "<key_", "<value_", "<link_", *map(str, range(1000)))
+    for start in range(len(tag))
+    for end in range(start + 1, len(tag) + 1)
+}
 PART = re.compile(r"[<>/_a-zA-Z0-9|#+]+")
 """What tags are made of. One id may hold the end of a tag and the beginning of the next."""
 
@@ -71,7 +74,7 @@ class Pieces:
             raise UnusableCheckpoint(f"{path} has no id for {missing[0]!r}, which tags are spelt with")
         self._parts: dict[str, list[str]] = {}
         for text in self._ids:
-            if PART.fullmatch(text) and all(part in _SPELT for part in text.replace("><", ">\n<").split("\n")):
+            if PART.fullmatch(text) and set(text.replace("><", ">\n<").split("\n")) <= _PARTS:
                 self._parts.setdefault(text[0], []).append(text)
         self._cover = lru_cache(maxsize=65_536)(self._least)
 

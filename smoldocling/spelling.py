@@ -25,6 +25,7 @@ NUMBERS = {"<loc_N>": "<loc_", "<key_N>": "<key_", "<value_N>": "<value_", "<lin
 _COUNTED = re.compile(rf"<(?:loc|link|/?key|/?value)_[0-9]{{0,{MAX_NUMBER_DIGITS}}}")
 _NAMES = tuple(spelling for spelling, tag in TAGS.items() if tag.role != "loc")
 _EXAMPLES = ("<loc_0>", "<link_0>", "<key_0>", "</key_0>", "<value_0>", "</value_0>")
+_DIGITS = ("0", "5", "12", "345", "0>", "7>", "12>", "99>", "123>", "345>", "499>", "500>")
 _LOCS = tuple(f"<loc_{number}>" for number in range(GRID + 1))
 
 
@@ -200,12 +201,10 @@ def certain(where: Where) -> str:
     return found
 
 
-def samples(where: Where) -> list[str]:
-    """Some of the ways to complete the tag that has been begun, each kind of them once."""
+def samples(where: Where) -> tuple[str, ...]:
+    """What text may go on with, a few of each kind: enough to see where a tokenizer splits it in any case."""
     rules, begun = where.point.rules, where.pending
-    if not begun:
-        return []
-    ways = [*endings(rules, begun)][:8]
-    if LOC in rules.allowed:
-        ways += [tag[len(begun) :] for tag in locations(rules.least, rules.most)[::-37] if tag.startswith(begun)]
-    return ways
+    if begun == NUMBERS[LOC]:
+        return _DIGITS
+    letters = [letter for letter in "0159<>/_acl \n" if where.complete or read(where, letter)]
+    return (*letters, *([*endings(rules, begun)][:8] if begun else ()))
