@@ -38,7 +38,9 @@ def requests(found: Checkpoint, new: int = NEW) -> list[Request]:
     return [request_for(found, number, new) for number in range(len(PAGES))]
 
 
-def answers(kind: type[Native] | type[Reference], found: Checkpoint, asked: list[Request], **rules: Any) -> dict[int, Generation]:
+def answers(
+    kind: type[Native] | type[Reference], found: Checkpoint, asked: list[Request], **rules: Any
+) -> dict[int, Generation]:
     return by_key(kind(found, Vocab(found), device="cpu", dtype="float32", batch_size=3, **rules).run(asked))
 
 
@@ -76,6 +78,15 @@ def test_a_law_and_drafts_go_together(found: Checkpoint) -> None:
     drafted = answers(Native, found, asked, law=law)
     assert {key: each.ids for key, each in drafted.items()} == {key: each.ids for key, each in plain.items()}
     assert sum(each.steps for each in drafted.values()) < sum(each.steps for each in plain.values())
+
+
+def test_what_the_law_forces_takes_no_step_of_its_own(found: Checkpoint) -> None:
+    """Without any draft: the syntax of tags that are spelt in several ids, and what must close."""
+    law = Masks(Vocab(found), strict=True)
+    plain = answers(Native, found, requests(found), law=law, drafts=False)
+    guessed = answers(Native, found, requests(found), law=law)
+    assert {key: each.ids for key, each in guessed.items()} == {key: each.ids for key, each in plain.items()}
+    assert sum(each.steps for each in guessed.values()) < sum(each.steps for each in plain.values())
 
 
 def test_a_limit_too_short_for_any_valid_answer_is_kept_all_the_same(found: Checkpoint) -> None:

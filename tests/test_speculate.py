@@ -105,6 +105,22 @@ def test_a_source_that_is_always_wrong_is_believed_no_more_and_noticed_when_it_i
     assert min(right.guess(8).chances) > 0.5
 
 
+@given(TEXTS, TEXTS, TEXTS, st.integers(0, 8))
+def test_what_is_forced_comes_first_and_is_certain(
+    draft: list[int], written: list[int], forced: list[int], most: int
+) -> None:
+    """A draft that disagrees with the law is wrong; one that agrees goes on behind what is forced."""
+    guesser = Guesser(draft, Odds())
+    for end in range(1, len(written) + 1):
+        guesser.see(written[:end])
+    guess = guesser.guess(most, forced)
+    assert len(guess.ids) == len(guess.chances) <= most
+    assert list(guess.ids[: len(forced)]) == forced[:most][: len(guess.ids)]
+    assert len(guess.ids) >= min(len(forced), most)
+    assert guess.chances[: len(forced)] == (1.0,) * min(len(forced), len(guess.ids))
+    assert list(guess.chances) == sorted(guess.chances, reverse=True)
+
+
 GUESSES = st.lists(
     st.lists(st.floats(0, 1), max_size=6).map(
         lambda chances: Guess(tuple(range(len(chances))), tuple(sorted(chances, reverse=True)))

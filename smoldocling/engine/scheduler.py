@@ -83,10 +83,13 @@ class Sequence:
         """Ids that may still be written."""
         return self.limit - len(self.written)
 
-    def guess(self) -> Guess:
+    def guess(self, law: Law[Hashable] | None) -> Guess:
         """What it will write next, as far as that is within its limit: a step finds one id more than was guessed."""
         most = min(self.left - 1, MOST_GUESSED)
-        return self.guesser.guess(most) if self.guesser else Guess()
+        if self.guesser is None or most < 1:
+            return Guess()
+        lawful = law is not None and self.state is not None
+        return self.guesser.guess(most, law.forced(self.state, self.left) if law and lawful else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +286,7 @@ class Scheduler:
 
     def _feeds(self) -> tuple[Feed, ...]:
         """What each of the running is fed: all that is worth its rows."""
-        guesses = [sequence.guess() for sequence in self._running]
+        guesses = [sequence.guess(self._law) for sequence in self._running]
         taken = worth(guesses, self._price, STEP_ROWS)
         return tuple(
             Feed(sequence, (sequence.written[-1], *guess.ids[:count]))

@@ -7,7 +7,8 @@ Laws:
   for long, and one that becomes right is noticed.
 
 There are two texts to guess from. The draft is what somebody believes the whole answer to be; a cursor runs along it,
-and finds its place again after a disagreement. The answer itself is the other: tables repeat themselves.
+and finds its place again after a disagreement. The answer itself is the other: tables repeat themselves. And where a
+law leaves no choice, what it forces is no guess at all.
 """
 
 from __future__ import annotations
@@ -170,14 +171,21 @@ class Guesser:
                 chances.learn(source.run, expected == written[-1])
             source.see(written)
 
-    def guess(self, most: int) -> Guess:
-        """At most so many ids, from the source that is likeliest right with the first."""
-        ready = [(chances.of(source.run), source, chances) for source, chances in self._sources if source.ahead(1)]
+    def guess(self, most: int, forced: Sequence[int] = ()) -> Guess:
+        """At most so many ids: those that are certain, and what the likeliest source expects behind them.
+
+        forced  come next whatever anybody expects
+        """
+        certain = tuple(forced[:most])
+        ready = [
+            (chances.of(source.run), ids, source.run, chances)
+            for source, chances in self._sources
+            if len(ids := tuple(source.ahead(most))) > len(certain) and ids[: len(certain)] == certain
+        ]
         if not ready or most < 1:
-            return Guess()
-        _, source, chances = max(ready, key=lambda item: item[0])
-        ids = tuple(source.ahead(most))
-        each = (chances.of(source.run + ahead) for ahead in range(len(ids)))
+            return Guess(certain, (1.0,) * len(certain))
+        _, ids, run, chances = max(ready, key=lambda item: item[0])
+        each = (1.0 if spot < len(certain) else chances.of(run + spot) for spot in range(len(ids)))
         return Guess(ids, tuple(accumulate(each, mul)))
 
 
