@@ -11,7 +11,7 @@ An id is legal if what it spells can still be completed to valid DocTags within 
 Both masks allow every id that leads to a valid text, so neither changes an answer that is valid in its sense: at each
 of its steps the mask allows the id that the network prefers. The loose law may therefore be the default. Exceptions are
 answers that nobody writes: layout between the numbers of a box, leading zeros, "Assistant:" or a chat template's tokens
-within the answer, an <xcel> spelt as another span, a caption in the middle of a row, a second box of a cell; and answers
+within the answer, an <xcel> spelt as another span, a caption in the middle of a row, a second box of a cell; and those
 that spell what can only be one text in other ids than the tokenizer would (`<l`, `oc` for `<`, `loc`): there the mask
 allows the tokenizer's own ids only, which makes them `forced`, and the text is the same.
 """
@@ -69,18 +69,20 @@ class _Base:
 class Masks:
     """One checkpoint's law, strict or loose. Raises UnusableCheckpoint if its tokenizer cannot spell tags.
 
+    pieces  what the checkpoint's ids spell
+
     Everything is found out when it is needed first. It may be used by several threads; at worst they work twice.
     """
 
-    def __init__(self, vocab: Vocab, *, strict: bool) -> None:
+    def __init__(self, vocab: Vocab, pieces: Pieces | None = None, *, strict: bool) -> None:
         self._vocab = vocab
-        self._pieces = Pieces(vocab)
-        self._plain = self._pieces.plain.tobytes()
-        self._size = len(self._pieces.texts)
+        self.pieces = pieces or Pieces(vocab)
+        self._plain = self.pieces.plain.tobytes()
+        self._size = len(self.pieces.texts)
         self._stops = [token for token in sorted(vocab.stop_ids) if token < self._size]
         self._start = Where(Point(strict=strict))
         self._strict = strict
-        self._most = max(map(self._pieces.fewest, (*TAGS, "</key_123456789>")))
+        self._most = max(map(self.pieces.fewest, (*TAGS, "</key_123456789>")))
         self._choices: WeakValueDictionary[bytes, _Choice] = WeakValueDictionary()
         self._choice = lru_cache(maxsize=KEPT)(self._choose)
         self._costs = lru_cache(maxsize=KEPT)(self._count)
@@ -101,7 +103,7 @@ class Masks:
             return state
         if token in self._vocab.stop_ids and self._may_stop(state):
             return state
-        text = self._pieces.texts[token] if 0 <= token < self._size else ""
+        text = self.pieces.texts[token] if 0 <= token < self._size else ""
         found = read(state, text) if text else None
         if found is None:
             raise ValueError(f"id {token}, which spells {text!r}, may not come here")
@@ -135,17 +137,14 @@ class Masks:
         point, begun = state.point, state.pending
         if not begun:
             return 0 if self._may_stop(state) else self._way_out(point, "")
-        if not point.rules.text:
-            ends = [*endings(point.rules, begun)]
-        else:
-            closer = point.closers[0]
-            ends = [closer[len(begun) :]] if closer.startswith(begun) else []
+        ends = set() if point.rules.text else {*endings(point.rules, begun)}
+        ends |= {tag[len(begun) :] for tag in point.closers if tag.startswith(begun) and point.rules.legal(tag)}
         ways = [self._way_out(point.after(begun + end), end) for end in ends]
         return min([*ways, self._way_out(point, "")] if point.rules.text else ways)
 
     def _measure(self, point: Point, end: str) -> int:
         """The fewest ids that spell the end of a tag and what completes the document behind it."""
-        return self._pieces.fewest(end + "".join(point.closers))
+        return self.pieces.fewest(end + "".join(point.closers))
 
     # --- what may come if there is room, and if there is little ---
 
@@ -165,7 +164,7 @@ class Masks:
         """By how much one id can take us further from the end."""
         spots = state.point.state.spots[-2:]
         return self._most * (
-            12 * (1 + bool(self._pieces.mixed)) + max((len(spot.above or ()) for spot in spots), default=0)
+            12 * (1 + bool(self.pieces.mixed)) + max((len(spot.above or ()) for spot in spots), default=0)
         )
 
     def _choose(self, state: Where) -> _Choice:
@@ -175,7 +174,7 @@ class Masks:
             return self._only([must])
         base = self._base(state)
         mask = base.sure
-        read_on = [token for token in base.asked if read(state, self._pieces.texts[token])]
+        read_on = [token for token in base.asked if read(state, self.pieces.texts[token])]
         read_on += [token for tag, ways in base.beyond for token in _viable(state.point.after(tag), ways)]
         if read_on:
             mask = mask.copy()
@@ -199,17 +198,17 @@ class Masks:
             costs[base.sure] = self.closing(Where(said))
             closer = said.closers[0]
             begun = state.pending if closer.startswith(state.pending) else ""
-            special += [*self._pieces.beginnings(closer[len(begun) :]), *self._pieces.beginnings(closer)]
-            special += self._pieces.tails
+            special += [*self.pieces.beginnings(closer[len(begun) :]), *self.pieces.beginnings(closer)]
+            special += self.pieces.tails
         elif base.sure.any():
-            special += np.flatnonzero(base.sure & ~self._pieces.layout).tolist()
-            costs[base.sure & self._pieces.layout] = self.closing(state)
-        located = base.sure & self._pieces.located
+            special += np.flatnonzero(base.sure & ~self.pieces.layout).tolist()
+            costs[base.sure & self.pieces.layout] = self.closing(state)
+        located = base.sure & self.pieces.located
         if located.any():  # one place is as good as another
             special = [token for token in special if not located[token]]
             costs[located] = self.closing(self.advance(state, int(located.argmax())))
         for token in special:
-            found = read(state, self._pieces.texts[token])
+            found = read(state, self.pieces.texts[token])
             if found is not None:
                 costs[token] = self.closing(found)
         if self._may_stop(state):
@@ -246,7 +245,7 @@ class Masks:
 
     def _make_text_base(self, rules: Rules, begun: str, later: Rules) -> _Base:
         """Where text may come: everything but what spells a tag that may not. `later`: if what was begun is text."""
-        pieces = self._pieces
+        pieces = self.pieces
         sure = pieces.some.copy()
         sure[pieces.mixed] = False
         beyond, special = [], [*pieces.whole]
@@ -265,7 +264,7 @@ class Masks:
 
     def _make_tag_base(self, rules: Rules, begun: str) -> _Base:
         """Where no text may come: what spells a part of a legal tag, or layout."""
-        pieces = self._pieces
+        pieces = self.pieces
         sure = np.zeros(self._size, np.bool_)
         asked = [*pieces.mixed]
         if rules.layout and not begun:
@@ -292,9 +291,9 @@ class Masks:
         for number, tag in enumerate(locations(0, GRID)):
             if tag.startswith(begun):
                 rest = tag[len(begun) :]
-                for token in self._pieces.beginnings(rest):
+                for token in self.pieces.beginnings(rest):
                     found.setdefault(token, []).append(number)
-                beyond.append((number, _ways(self._pieces.heads.get(rest, ()))))
+                beyond.append((number, _ways(self.pieces.heads.get(rest, ()))))
         tokens = np.array([*found], np.int64)
         smallest = np.array([min(numbers) for numbers in found.values()], np.int64)
         greatest = np.array([max(numbers) for numbers in found.values()], np.int64)
@@ -320,8 +319,8 @@ class Masks:
         at = 0
         for token in self._vocab.encode(source):
             if at == len(begun):
-                return token if at + len(self._pieces.texts[token]) <= end else None
-            at += len(self._pieces.texts[token])
+                return token if at + len(self.pieces.texts[token]) <= end else None
+            at += len(self.pieces.texts[token])
         return None
 
 
