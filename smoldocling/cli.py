@@ -358,6 +358,9 @@ def train(
     lora: Annotated[
         int | None, typer.Option(min=1, metavar="RANK", help="Train adapters of that rank: less memory.")
     ] = None,
+    accumulate: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Compute each step in N parts: less memory, the same step.")
+    ] = 1,
     splits: Annotated[
         int | None, typer.Option(min=1, max=6, help="Image tiles along a page's long side.  [default: the model's own]")
     ] = None,
@@ -386,6 +389,7 @@ def train(
                 rate=learning_rate,
                 splits=splits,
                 lora=lora,
+                accumulate=accumulate,
                 device=device.value,
                 seed=seed,
                 command=["smoldocling", *sys.argv[1:]],

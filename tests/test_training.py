@@ -1,4 +1,4 @@
-"""Teaching a network: the loss is the right one, an interruption changes nothing, and what is written loads everywhere."""
+"""Teaching a network: the loss is the right one, an interruption changes nothing, what is written loads everywhere."""
 
 import json
 from collections.abc import Iterator
@@ -85,7 +85,9 @@ def test_a_new_checkpoint_is_seen_and_written_alike_by_all_engines(new: Path, re
     processor = AutoProcessor.from_pretrained(new)
     model = AutoModelForImageTextToText.from_pretrained(new, dtype=torch.float32)
     page = Image.fromarray(paint(compose(SMALL, 1))).convert("RGB")
-    message = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Convert this page to docling."}]}]
+    message = [
+        {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Convert this page to docling."}]}
+    ]
     inputs = processor(
         text=processor.apply_chat_template(message, add_generation_prompt=True), images=[page], return_tensors="pt"
     )
@@ -213,6 +215,21 @@ def test_an_interruption_changes_nothing(
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
 
 
+def test_a_step_in_parts_is_the_same_step(new: Path, reader: Reader, tmp_path: Path) -> None:
+    """Pages have answers of many lengths: parts count by what they hold, not by how many they are."""
+    stage = Stage("whole", "lines", 1, 5, see=True, look=True)
+    gradients = []
+    for accumulate in (1, 2, 5):
+        made = make_trainer(new, tmp_path / str(accumulate), reader, accumulate=accumulate)
+        checkpoint = checkpoints.read(new, name="new")
+        torch.manual_seed(0)  # of the head that reads letters
+        made._learner = Learner(checkpoint, fill_id=Vocab(checkpoint).pad_id, device=CPU, dtype=torch.float32)
+        made._gradients(list(_first(Drawn(reader, LINES, 1).taught(3), 5)), stage)
+        gradients.append([weight.grad for _, weight in made._learner.parts(stage.parts)])
+    for other in gradients[1:]:
+        assert all(torch.allclose(one, two, rtol=1e-3, atol=1e-6) for one, two in zip(gradients[0], other, strict=True))
+
+
 def test_another_plan_in_the_same_folder_is_refused(new: Path, reader: Reader, tmp_path: Path) -> None:
     make_trainer(new, tmp_path, reader, steps=1).run()
     with pytest.raises(UnusableOption, match="another plan"):
@@ -226,7 +243,6 @@ def test_time_that_is_up_ends_training_with_a_checkpoint(new: Path, reader: Read
 
 def test_adapters_learn_and_are_worked_in(learner: Learner, reader: Reader) -> None:
     """What is saved writes as the network with its adapters does, under the names that the family has."""
-    pytest.importorskip("peft", reason="adapters need peft, of the extra `train`")
     names = set(learner.merged())
     batch = learner.collate(list(_first(Drawn(reader, LINES, 1).taught(0), 2)))
     learner.adapt(4)
@@ -294,8 +310,7 @@ def test_an_image_that_is_none_is_named(reader: Reader, tmp_path: Path) -> None:
 
 
 def test_the_command_trains_and_its_result_converts(new: Path, tmp_path: Path) -> None:
-    """From pairs on disk to a page of Markdown, as a user does it, twice: the second time there is nothing left to do."""
-    pytest.importorskip("matplotlib", reason="the plot needs matplotlib, of the extra `train`")
+    """From pairs on disk to a page of Markdown, as a user does it; the second time there is nothing left to do."""
     pairs = make_pairs(tmp_path / "pairs", 4)
     made = tmp_path / "made"
     arguments = ["train", "--data", str(pairs), "--model", str(new), "-o", str(made), "--steps", "3"]

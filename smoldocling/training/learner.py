@@ -48,6 +48,15 @@ class Batch:
     letters: Tensor
     places: Tensor
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Over how many ids, letters' spots and looks each loss is a mean."""
+        return {
+            "answer": int((self.targets != IGNORED).sum()),
+            "letters": self.letters.numel(),
+            "looks": int((self.places >= 0).sum()),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Losses:
@@ -65,8 +74,10 @@ class Losses:
     right: float
 
     @property
-    def all(self) -> list[Tensor]:
-        return [loss for loss in (self.answer, self.letters, self.looks) if loss is not None]
+    def all(self) -> dict[str, Tensor]:
+        """Those that were asked for."""
+        named = {"answer": self.answer, "letters": self.letters, "looks": self.looks}
+        return {name: loss for name, loss in named.items() if loss is not None}
 
 
 class Learner(nn.Module):

@@ -25,7 +25,7 @@ from smoldocling.engine.sequence import Request
 from smoldocling.errors import UnusableOption
 from smoldocling.training import scores
 from smoldocling.training.examples import Example, Source
-from smoldocling.training.learner import Learner, Losses
+from smoldocling.training.learner import Learner
 from smoldocling.training.plan import Stage
 from smoldocling.vocab import Vocab
 
@@ -63,6 +63,7 @@ class Trainer:
     keep      examples that are judged with now and then, and in the end
     every     steps between two judgements
     lora      rank of adapters that learn in place of the decoder's and tower's matrices; None: these themselves
+    accumulate  parts in which a step is computed, one after the other: less memory, the same step
     tick      told after every step: the stage, steps done, steps of the stage
     say       told what a person would want to read now
     """
@@ -76,6 +77,7 @@ class Trainer:
     every: int = 500
     device: str = "auto"
     lora: int | None = None
+    accumulate: int = 1
     seed: int = 0
     tick: Tick | None = None
     say: Callable[[str], None] | None = None
@@ -133,14 +135,11 @@ class Trainer:
             for optimizer in optimizers:
                 for group in optimizer.param_groups:
                     group["lr"] = group["base"] * pace
-            batch = self._learner.collate(next(batches))
-            losses = self._learner.losses(batch, see=stage.see, look=stage.look, write=stage.write, tower=stage.tower)
-            torch.autograd.backward(losses.all)
+            said.add(self._gradients(next(batches), stage))
             for optimizer in optimizers:
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
             self._step += 1
-            said.add(losses)
             if self._step % LOG_STEPS == 0:
                 self._log({"stage": stage.name, "step": self._step, "pages": self._step * stage.batch} | said.record())
                 said = _Mean()
@@ -150,6 +149,23 @@ class Trainer:
                 self._save(optimizers)
             judged = self._judge(stage) if stage.write and self._step % self.every == 0 else None
         return judged
+
+    def _gradients(self, examples: list[Example], stage: Stage) -> list[tuple[str, float, float]]:
+        """Gradients of one step, a part of its pages at a time; of each loss its name, mean and weight.
+
+        A loss is a mean over ids, letters or looks; that of a part counts as much as it has of them.
+        """
+        size = -(-len(examples) // self.accumulate)
+        batches = [self._learner.collate(examples[start : start + size]) for start in range(0, len(examples), size)]
+        wholes = {name: sum(batch.counts[name] for batch in batches) for name in batches[0].counts}
+        told = []
+        for batch in batches:
+            losses = self._learner.losses(batch, see=stage.see, look=stage.look, write=stage.write, tower=stage.tower)
+            parts = {name: batch.counts[name] / max(wholes[name], 1) for name in losses.all}
+            torch.autograd.backward([loss * parts[name] for name, loss in losses.all.items()])
+            told += [(name, loss.item(), parts[name]) for name, loss in losses.all.items()]
+            told.append(("right", losses.right, parts.get("answer", 0.0)))
+        return told
 
     def _done(self, stage: Stage) -> float:
         done = self._step / stage.steps
@@ -268,11 +284,10 @@ class _Mean:
         self._sums: dict[str, float] = {}
         self._count = 0
 
-    def add(self, losses: Losses) -> None:
-        values = {"answer": losses.answer, "letters": losses.letters, "looks": losses.looks, "right": losses.right}
-        for name, value in values.items():
-            if value is not None:
-                self._sums[name] = self._sums.get(name, 0.0) + (value if isinstance(value, float) else value.item())
+    def add(self, told: list[tuple[str, float, float]]) -> None:
+        """One step's losses: name, mean of a part of the step, and how much of the step that part is."""
+        for name, value, part in told:
+            self._sums[name] = self._sums.get(name, 0.0) + value * part
         self._count += 1
 
     def record(self) -> dict[str, float]:
