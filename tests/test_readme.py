@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
+
+from smoldocling.cli import app
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -64,3 +67,18 @@ def test_the_library_lines_run(tmp_path):
 def test_every_path_that_is_named_is_there(path):
     """A file map that lies is worse than none."""
     assert (ROOT / path).exists()
+
+
+def test_the_commands_that_make_pages_and_train_are_taken(tmp_path):
+    """Making pages is quick, and is done; training is not, so its options are parsed."""
+    (transcript,) = blocks("console", "Making pages, training a checkpoint")
+    commands = [line.removeprefix("$ smoldocling ").partition("#")[0].split() for line in transcript.splitlines()]
+    assert [command[0] for command in commands] == ["synth", "synth", "train", "train"]
+    for command in commands[:2]:
+        command[command.index("-o") + 1] = str(tmp_path / command[-1])
+        subprocess.run([sys.executable, "-m", "smoldocling", *command], cwd=ROOT, env=CLOSED, check=True, text=True)
+    assert len(list((tmp_path / "pages").glob("*.png"))) == len(list((tmp_path / "pages").glob("*.dt"))) == 1000
+    assert len(list((tmp_path / "pairs").glob("*.dt"))) == 3
+    for _, *arguments in commands[2:]:
+        train = typer.main.get_command(app).commands["train"]
+        assert train.make_context("train", arguments).params["model"] in ("smoldocling", "new")
