@@ -7,9 +7,11 @@ Knows: which ids spell tags, what is inside which element, what real pages repea
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import doctags
 from doctags.lexer import CANDIDATE, tokens
 from doctags.tokens import KINDS, LAYOUT, Tag, lookup, spell
 from smoldocling.engine.stop import COPIES, MIN_IDS, Closed
@@ -54,6 +56,7 @@ class Reading:
         """Text from the last `<` on that may become a tag."""
         self._begun_at = 0
         self._open: list[_Open] = []
+        self._endings: list[int] = []
 
     def read(self, token: int) -> Iterable[Closed]:
         """One more id; the elements that it closed."""
@@ -75,6 +78,11 @@ class Reading:
         if self._open and self._open[-1].tag.kind in ("code", "formula"):
             return NOTATION
         return COPIES, MIN_IDS
+
+    def ending(self, index: int) -> int | None:
+        """The first index from this one on before which an element or a row has just been completed."""
+        at = bisect_left(self._endings, index)
+        return self._endings[at] if at < len(self._endings) else None
 
     def _spell(self, text: str) -> Iterator[Closed]:
         """Text with a bracket in it or before it."""
@@ -100,6 +108,8 @@ class Reading:
             self._open[-1].said.append(text)
 
     def _take(self, tag: Tag, at: int) -> Iterator[Closed]:
+        if tag.role in ("close", "row"):
+            self._endings.append(self._seen)
         code = bool(self._open) and self._open[-1].tag.kind == "code"
         if tag.role == "open" and not (code and tag.kind != "caption"):
             self._open.append(_Open(tag, at))
@@ -124,25 +134,33 @@ class Reading:
         text = "".join(place.said).strip(LAYOUT)
         numbers = tuple(map(int, _NUMBER.findall(text)))
         look = (place.tag.kind, place.tag.number, _NUMBER.sub("0", text))
-        few = FEW if not text else 0
-        yield Closed(place.start, self._seen, look, numbers, tuple(place.place), few)
+        words = any(part.strip(LAYOUT) and lookup(part) is None for part in place.said)
+        yield Closed(place.start, self._seen, look, numbers, tuple(place.place), 0 if words else FEW)
 
 
 def keep(text: str) -> str:
     """The good part of an answer of which only this much is good: everything up to the last element that is closed.
 
     Open lists and tables keep the items and rows that are finished, and are closed; what else is open is left out. What
-    is kept stands as it stood, whatever is wrong with it.
+    is kept stands as it stood, whatever the parser will have to mend in it.
     """
+    problems = doctags.parse(text).problems
+    cut = min((it.start for it in problems if it.kind == "unclosed" and it.end == len(text)), default=len(text))
     stack: list[_Frame] = []
     end, closers = 0, ""
     for token in tokens(text):
         tag = token.tag
-        if tag is not None and _is_end(tag, stack) and all(frame.may_end for frame in stack):
+        if tag is None or not (_follow(tag, stack) if token.start >= cut else tag.role in ENDS):
+            continue
+        if all(frame.may_end for frame in stack):
             end = token.end
             closers = "".join(f"</{spell(frame.tag.kind, frame.tag.number)}>" for frame in reversed(stack))
     good = text[:end] + closers
     return good if "<doctag>" not in good or "</doctag>" in good else f"{good}</doctag>"
+
+
+ENDS = ("close", "root", "unroot", "page")
+"""Roles of tags behind which something is complete."""
 
 
 @dataclass(slots=True)
@@ -161,7 +179,7 @@ class _Frame:
         return not self.row and (KINDS[self.tag.kind].text != "own" or self.tag.kind == "list_item")
 
 
-def _is_end(tag: Tag, stack: list[_Frame]) -> bool:
+def _follow(tag: Tag, stack: list[_Frame]) -> bool:
     """Follow a tag: `stack` is what is open behind it. Whether something ends with it."""
     match tag.role:
         case "open" if not (stack and stack[-1].tag.kind == "code" and tag.kind != "caption"):

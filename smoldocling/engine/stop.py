@@ -81,6 +81,10 @@ class Reader(Protocol):
         """How many copies of these ids, and how many ids in all, may be meant, here where they are repeated."""
         ...
 
+    def ending(self, index: int) -> int | None:
+        """The first index from this one on before which something has just been completed; None if there is none."""
+        ...
+
 
 class _Blocks:
     """Elements in the order in which they were closed, compared with those a block before."""
@@ -227,7 +231,11 @@ class Watch:
         length = len(ids) - start
         if length < max(copies * period, least):
             return None
-        return Stop("repeated", f"the same {period} ids {length // period} times", start + period)
+        # The stretch may begin within what comes before the first copy; that copy is complete a little later then.
+        second = start + period
+        ending = self.reader.ending(second)
+        kept = ending if ending is not None and ending < second + period else second
+        return Stop("repeated", f"the same {period} ids {length // period} times", kept)
 
 
 Watcher = Callable[[int | None], Watch]
