@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +60,7 @@ class Fickle:
         return logits
 
 
+@cache
 def biases(pieces: Pieces) -> dict[str, Row]:
     """Fair dice, and loves: brackets, closing tags, tags of any kind, numbers, layout."""
     tests: dict[str, Callable[[str], bool]] = {

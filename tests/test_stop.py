@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shapes_of_vocab import SHAPES, vocab_of
+from vocabs import SHAPES, vocab_of
 
 import doctags
 from smoldocling.engine.stop import COPIES, EVERY, MAX_PERIOD, MIN_IDS, Closed, Stop, Watch

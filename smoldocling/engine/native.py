@@ -151,7 +151,9 @@ class _Run:
             raise ValueError(f"tiles are {tiles.dtype} {tiles.shape} where uint8 (tiles, {side}, {side}, 3) is needed")
         picture = Picture(tiles)
         left = picture.recall(self._engine.known)
-        sequence = Sequence(request.key, started, len(request.ids), limit, left, draft=request.draft, most=request.most)
+        # An id that the network has no row for cannot be fed, not even as a guess.
+        draft = tuple(token for token in request.draft if 0 <= token < self._engine.checkpoint.vocab_size)
+        sequence = Sequence(request.key, started, len(request.ids), limit, left, draft=draft, most=request.most)
         self._prompts[sequence] = _Prompt(request.ids, picture)
         self._scheduler.add(sequence)
 
