@@ -65,7 +65,7 @@ def stages(steps: int) -> tuple[Stage, ...]:
     return (
         Stage("letters", "drill", steps, 2, 0.01, 1e-3, see=True, write=False),
         Stage("lines", "lines", steps, 2, 0.01, 1e-3, tower=False),
-        Stage("whole", "lines", steps, 2, 0.01, 1e-3, see=True),
+        Stage("whole", "lines", steps, 2, 0.01, 1e-3, see=True, look=True, drill=2),
     )
 
 

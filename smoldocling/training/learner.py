@@ -79,6 +79,10 @@ class Losses:
         named = {"answer": self.answer, "letters": self.letters, "looks": self.looks}
         return {name: loss for name, loss in named.items() if loss is not None}
 
+    def back(self) -> None:
+        """Add the gradients of all of them to the weights'."""
+        torch.autograd.backward(list(self.all.values()))
+
 
 class Learner(nn.Module):
     """The network and a head that reads letters off the tower's positions; the head is thrown away in the end."""

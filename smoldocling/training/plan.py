@@ -28,6 +28,7 @@ class Stage:
     look     it is taught where to look for each id of the answer
     write    answers are taught
     tower    tower and connector learn
+    drill    tiles full of print beside each step's pages, for letters alone
     """
 
     name: str
@@ -40,6 +41,7 @@ class Stage:
     look: bool = False
     write: bool = True
     tower: bool = True
+    drill: int = 0
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -60,7 +62,7 @@ SCRATCH = (
     Stage("letters", "drill", 4000, 12, 0.02, 3e-3, see=True, write=False),
     Stage("lines", "lines", 1200, 8, 0.02, 3e-3, look=True, tower=False),
     Stage("pages", "small", 1200, 4, 0.02, 3e-3, look=True, tower=False),
-    Stage("whole", "small", 5000, 4, 0.008, 1e-3, see=True, look=True),
+    Stage("whole", "small", 1000, 4, 0.008, 1e-3, see=True, look=True, drill=8),
 )
 
 

@@ -128,6 +128,7 @@ class Trainer:
     def _teach(self, stage: Stage, optimizers: list[torch.optim.Optimizer]) -> scores.Total | None:
         """One stage, from the step that it has reached."""
         batches = _batches(self.sources[stage.data].taught(self._step * stage.batch), stage.batch)
+        drills = _batches(self.sources["drill"].taught(self._step * stage.drill), stage.drill) if stage.drill else None
         self._learner.train()
         judged, said = None, _Mean()
         while self._step < stage.steps and not self._late:
@@ -136,6 +137,8 @@ class Trainer:
                 for group in optimizer.param_groups:
                     group["lr"] = group["base"] * pace
             said.add(self._gradients(next(batches), stage))
+            if drills:
+                self._learner.losses(self._learner.collate(next(drills)), see=True, write=False).back()
             for optimizer in optimizers:
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
