@@ -121,6 +121,7 @@ def make_checkpoint(
     patch_px: int = 16,
     splits: int = 4,
     script: str | None = None,
+    loop: str = "",
     single_locs: bool = False,
     tags: bool = True,
     heads: int = 6,
@@ -131,6 +132,7 @@ def make_checkpoint(
     patch_px     16, and 4 x 4 patches become one position, as in the small models; 14, and 3 x 3, as in the 2B
     splits       the checkpoint's own number of tiles along the long side
     script       the network writes this text, then stops; each of its tokens may occur only once (see single_locs)
+    loop         the end of the script that is written again and again instead of stopping
     single_locs  <loc_0>..<loc_500> are one id each; otherwise several, as in the real tokenizers
     tags         DocTags tags are one id each; otherwise they are spelt from ordinary pieces
     heads        of the decoder, three to a key: 6 of 8 numbers, or 3 of 16, which compiled kernels can take
@@ -140,7 +142,7 @@ def make_checkpoint(
     tied = STYLES[style]["tied"] and script is None
     model = _model(style, tokenizer, tile_px=tile_px, patch_px=patch_px, tied=tied, heads=heads, seed=seed)
     if script is not None:
-        _wire(model, tokenizer, style, script)
+        _wire(model, tokenizer, style, script, loop)
     logging.disable_progress_bar()
     model.save_pretrained(folder)
     logging.enable_progress_bar()
@@ -228,20 +230,24 @@ def _model(
     return model
 
 
-def _wire(model: Idefics3ForConditionalGeneration, tokenizer: Tokenizer, style: Style, script: str) -> None:
+def _wire(
+    model: Idefics3ForConditionalGeneration, tokenizer: Tokenizer, style: Style, script: str, loop: str
+) -> None:
     """Make each token's successor the next one of the script: layers add nothing, the head reads the last token."""
     last_of_prompt = "Assistant:" if style == "smoldocling" else "<|end_of_role|>"
     chain = [tokenizer.encode(last_of_prompt).ids[-1], *tokenizer.encode(script).ids]
-    chain.append(tokenizer.token_to_id(STYLES[style]["eos"]))
     twice = {tokenizer.id_to_token(token) for token in chain if chain.count(token) > 1}
     assert not twice, f"each token of a script may occur once only; these do not: {sorted(twice)}"
+    again = tokenizer.encode(loop).ids if loop else [tokenizer.token_to_id(STYLES[style]["eos"])]
+    assert not loop or chain[-len(again) :] == again, "a loop is the end of its script"
     with torch.no_grad():
         for layer in model.model.text_model.layers:
             layer.self_attn.o_proj.weight.zero_()
             layer.mlp.down_proj.weight.zero_()
-        embedding = model.model.text_model.embed_tokens.weight
+        directions = torch.nn.functional.normalize(model.model.text_model.embed_tokens.weight, dim=-1)
         model.lm_head.weight.zero_()
-        model.lm_head.weight[chain[1:]] = torch.nn.functional.normalize(embedding[chain[:-1]], dim=-1)
+        for before, after in zip(chain, [*chain[1:], again[0]], strict=True):
+            model.lm_head.weight[after] += directions[before]
 
 
 def _side_files(
