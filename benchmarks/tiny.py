@@ -46,17 +46,17 @@ def main() -> None:
     record["images"] = total.record() | {"pages_per_second": len(pages) / seconds}
 
     files = pairs(arguments.seed, arguments.pages, pdf=True)
+    texts = []
     for drafts in (True, False):
         pages, seconds = read(files, model=arguments.checkpoint, engine="native", text="model", drafts=drafts)
-        written = [page.raw or "" for page in pages]
-        total = scores.total([scores.score(text, pair.doctags) for text, pair in zip(written, files, strict=True)])
+        texts.append([page.raw or "" for page in pages])
+        total = scores.total([scores.score(text, pair.doctags) for text, pair in zip(texts[-1], files, strict=True)])
         steps = statistics.mean(page.tokens / max(page.steps, 1) for page in pages)
         name = "drafts" if drafts else "plain"
         print(f"{name:<8} {total}; {steps:.2f} tokens a step, {len(pages) / seconds:.2f} pages/s")
         record[name] = total.record() | {"tokens_per_step": steps, "pages_per_second": len(pages) / seconds}
-        same = written if drafts else [text == other for text, other in zip(same, written, strict=True)]
-    print(f"         {sum(same)} of {len(same)} pages are the same with and without drafts")
-    record["same_with_drafts"] = sum(same)
+    record["same_with_drafts"] = sum(one == other for one, other in zip(*texts, strict=True))
+    print(f"         {record['same_with_drafts']} of {arguments.pages} pages are the same with and without drafts")
 
     if arguments.peer:
         ours, _ = read(images, model=arguments.checkpoint, engine="native", text="model", dtype="float32")

@@ -230,9 +230,7 @@ def _model(
     return model
 
 
-def _wire(
-    model: Idefics3ForConditionalGeneration, tokenizer: Tokenizer, style: Style, script: str, loop: str
-) -> None:
+def _wire(model: Idefics3ForConditionalGeneration, tokenizer: Tokenizer, style: Style, script: str, loop: str) -> None:
     """Make each token's successor the next one of the script: layers add nothing, the head reads the last token."""
     last_of_prompt = "Assistant:" if style == "smoldocling" else "<|end_of_role|>"
     chain = [tokenizer.encode(last_of_prompt).ids[-1], *tokenizer.encode(script).ids]
