@@ -229,7 +229,8 @@ class _Run:
         if not isinstance(found, _Failure):
             self._engine.price.learn(step.rows, time.perf_counter() - started)
             for feed, ids in zip(step.feeds, found, strict=True):
-                yield from self._found(feed, ids)
+                if feed.sequence.slot is not None:  # unless memory has run out meanwhile
+                    yield from self._found(feed, ids)
         elif found.full or len(step.feeds) == 1:
             yield from self._cope(step.feeds[0].sequence, found)
         else:
