@@ -59,4 +59,6 @@ def test_json_keeps_every_letter(document):
         chart = picture.meta.tabular_chart if picture.meta else None
         said += [cell.text for cell in chart.chart_data.table_cells] if chart else []
         said += [picture.meta.molecule.smi] if picture.meta and picture.meta.molecule else []
+    # "[x]" and "[X]" became boxes that are ticked.
+    said.append("xX" * sum(item.label == "checkbox_selected" for item in docling.texts))
     assert not written(document) - letters(" ".join(said))
