@@ -1,6 +1,6 @@
-"""How well the sample checkpoint reads pages that it has never been shown, and what drafts save on them.
+"""How well a small checkpoint reads pages that it has never been shown, and what drafts save on them.
 
-    python benchmarks/tiny.py [--checkpoint samples/tiny] [--pages 200] [--seed 1] [--peer]
+    python benchmarks/tiny.py CHECKPOINT [--pages 200] [--seed 1] [--peer]
 
 Pages are drawn by `smoldocling synth` (domain small; seed 0 is what the checkpoint was taught). Each goes through
 `Converter` as an image; then the same pages as PDFs with a text layer, with drafts and without. `--peer` lets
@@ -30,7 +30,7 @@ from smoldocling.training.synth import Pair, Series  # noqa: E402
 def main() -> None:
     """Measures, prints a table and one line of JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--checkpoint", default="samples/tiny")
+    parser.add_argument("checkpoint")
     parser.add_argument("--pages", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--peer", action="store_true", help="read with transformers too")
