@@ -21,8 +21,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -130,7 +131,8 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
     )
     network = Scripted(engine.network, min(vocab.stop_ids))
     engine.network = network  # type: ignore[assignment]
-    pages = [page for file in arguments.files for page in read(engine, vocab, file, arguments.splits)]
+    keys = count()
+    pages = [page for file in arguments.files for page in read(engine, vocab, file, arguments.splits, keys)]
     misled = [replace(page, request=replace(page.request, draft=shuffled(pages, page))) for page in pages]
     plain = [replace(page, request=replace(page.request, draft=())) for page in pages]
     asked = dict(zip(WAYS, (plain, pages, misled), strict=True))
@@ -143,7 +145,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
     ids = sum(len(page.answer) for page in pages)
     record: dict[str, Any] = {
         "benchmark": "drafts",
-        "machine": machine.facts() if hasattr(machine, "facts") else {},
+        "machine": machine.facts(),
         "dtype": arguments.dtype,
         "pages": len(pages),
         "ids": ids,
@@ -198,7 +200,7 @@ def run(engine: Native, network: Scripted, pages: list[Page], batch: int, *, dra
     return seconds, [answers[page.request.key].steps for page in pages]
 
 
-def read(engine: Native, vocab: Vocab, file: Path, splits: int) -> list[Page]:
+def read(engine: Native, vocab: Vocab, file: Path, splits: int, keys: Iterator[int]) -> list[Page]:
     """The pages of a PDF as the library asks for them, with what is true of each."""
     transcriber = Transcriber(engine, vocab, splits, None, drafts=True)
     truth = doctags.parse(file.with_suffix(".dt").read_text(encoding="utf-8"))
@@ -208,7 +210,7 @@ def read(engine: Native, vocab: Vocab, file: Path, splits: int) -> list[Page]:
         for number, true in enumerate(truth.pages, 1):
             page = document.page(number)
             assert page.reading is not None, "a PDF has a text layer"
-            request = transcriber.request(hash((file.name, number)) % 10**9, page, page.reading())
+            request = transcriber.request(next(keys), page, page.reading())
             assert request is not None, f"{file.name} {number} is blank"
             answer = vocab.spell(draft.pieces(draft.spelt(true, vocab)))
             found.append(Page(f"{file.stem} {number}", request, answer))

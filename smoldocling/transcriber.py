@@ -139,18 +139,17 @@ def load(
     # only now: torch and transformers take seconds to import, for nothing where there is no checkpoint
     from smoldocling.engine.stop import Watch
     from smoldocling.masks import Masks
-    from smoldocling.pieces import Pieces
     from smoldocling.vocab import Vocab
 
     vocab = Vocab(found)
-    pieces = Pieces(vocab)
+    law = Masks(vocab, strict=constrain)
     tiles = splits or (DOCUMENT_SPLITS if found.splits >= LEAST_TAUGHT else found.splits)
     options: dict[str, Any] = {
         "device": device,
         "dtype": dtype,
         "batch_size": batch_size,
-        "law": Masks(vocab, strict=constrain),
-        "watcher": lambda most: Watch(loops.Reading(pieces), most),
+        "law": law,
+        "watcher": lambda most: Watch(loops.Reading(law.pieces), most),
     }
 
     def transcriber(made: Native | Reference, *, unknown: str | None = None) -> Transcriber:

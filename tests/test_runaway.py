@@ -1,16 +1,28 @@
 """Networks that never stop: their pages end early, keep what is good, and say so; other pages do not notice."""
 
-import io
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pymupdf
 import pytest
+import torch
 from tiny import make_checkpoint
 from typer.testing import CliRunner
 
+import doctags
 from smoldocling import Converter
+from smoldocling import checkpoint as checkpoints
 from smoldocling.cli import app
+from smoldocling.engine.native import Native
+from smoldocling.engine.sequence import Generation, Request
+from smoldocling.engine.stop import Watch
+from smoldocling.loops import Reading, keep
+from smoldocling.model.decoder import Span
+from smoldocling.pieces import Pieces
 from smoldocling.result import PageResult
+from smoldocling.vocab import Vocab
 
 HEADING = "<section_header_level_1><loc_50><loc_60><loc_450><loc_90>Hello</section_header_level_1>"
 ELEMENT = "<text><loc_51><loc_100><loc_451><loc_130>The quick</text>"
@@ -77,21 +89,88 @@ def test_the_command_says_which_page_ran_away(checkpoint: str, tmp_path: Path) -
     assert "Hello" in (tmp_path / "page.md").read_text()
 
 
-def test_neighbours_do_not_notice(tmp_path: Path) -> None:
-    """Pages of random networks, some of which repeat themselves: alone or together, each is what it is."""
-    folder = str(make_checkpoint(tmp_path / "random", heads=3, tile_px=64, seed=5))
-    pages = [document(f"Page {number}", "some words", "x" * number) for number in range(1, 7)]
-    options = {"model": folder, "splits": 2, "device": "cpu", "dtype": "float32", "max_new_tokens": 300}
-    together = Converter(**options, batch_size=6)  # type: ignore[arg-type]
-    alone = Converter(**options, batch_size=1)  # type: ignore[arg-type]
-    results = {result.name: result for result in together.documents(map(named, range(6), pages))}
-    for number, page in enumerate(pages):
-        one = alone.convert(named(number, page)).pages[0]
-        other = results[f"{number}.pdf"].pages[0]
-        assert (one.raw, one.status, one.tokens, one.error) == (other.raw, other.status, other.tokens, other.error)
+class Actors:
+    """Takes the place of a network: what a page's colour stands for is written, id by id, whatever is fed beside it."""
+
+    config = SimpleNamespace(kv_numbers=1)
+
+    def __init__(self, scripts: Sequence[Sequence[int]]) -> None:
+        self._scripts = scripts
+        self._slots: dict[int, tuple[int, int]] = {}
+
+    def cache(self, slots: int, length: int) -> SimpleNamespace:
+        return SimpleNamespace(slots=slots, length=length)
+
+    def encode(self, tiles: torch.Tensor) -> torch.Tensor:
+        return tiles[:, :1, :1, 0].long()  # (tiles, positions, width), the colour of each tile
+
+    def rows(self, ids: Sequence[int], features: torch.Tensor) -> torch.Tensor:
+        return features.repeat(len(ids), 1)
+
+    def prefill(self, x: torch.Tensor, slot: int, start: int, cache: object) -> int:
+        self._slots[slot] = (start + len(x), int(x[0, 0]))
+        return self._scripts[int(x[0, 0])][0]
+
+    def step(self, ids: Sequence[int], spans: Sequence[Span], cache: object) -> list[int]:
+        found = []
+        for span in spans:
+            rows, colour = self._slots[span.slot]
+            found += [self._scripts[colour][span.start + row - rows + 1] for row in range(span.count)]
+        return found
 
 
-def named(number: int, data: bytes) -> io.BytesIO:
-    file = io.BytesIO(data)
-    file.name = f"{number}.pdf"
-    return file
+def moving(number: int) -> str:
+    """The same words, ten units further down each time."""
+    return f"<text><loc_50><loc_{90 + number}><loc_450><loc_{95 + number}>once more</text>"
+
+
+RUNAWAYS: dict[str, Callable[[int], str]] = {
+    "a word": lambda number: " over",
+    "a line": lambda number: "The quick brown fox jumps over the lazy dog. ",
+    "an element": lambda number: ELEMENT,
+    "an element that moves": moving,
+    "a counter": lambda number: f"<text><loc_50><loc_{90 + number}><loc_450><loc_{95 + number}>Line {number}</text>",
+}
+GOOD = [f"<doctag>{HEADING}<text><loc_5><loc_{n}><loc_70><loc_{80 + n}>Page {n}</text></doctag>" for n in range(3)]
+
+
+@pytest.mark.parametrize("drafts", [True, False])
+@pytest.mark.parametrize("runaway", RUNAWAYS)
+def test_neighbours_of_a_runaway_do_not_notice(runaway: str, drafts: bool, tmp_path: Path) -> None:
+    """It is stopped soon after its third copy, the good part is kept, and all others are what they are without it."""
+    found = checkpoints.find(str(make_checkpoint(tmp_path, single_locs=True, tile_px=64)))
+    vocab = Vocab(found)
+    begun = vocab.encode(f"<doctag>{HEADING}" + ("" if "<" in RUNAWAYS[runaway](0) else "<text>"))
+    copies = [vocab.encode(RUNAWAYS[runaway](number)) for number in range(400)]
+    scripts = [*(vocab.encode(text) for text in GOOD), (*begun, *(token for copy in copies for token in copy))]
+    pieces = Pieces(vocab)
+
+    def answers(colours: Sequence[int]) -> dict[int, Generation]:
+        engine = Native(
+            found,
+            vocab,
+            device="cpu",
+            dtype="float32",
+            batch_size=4,
+            drafts=drafts,
+            watcher=lambda most: Watch(Reading(pieces), most),
+        )
+        engine.network = Actors(scripts)  # type: ignore[assignment]
+        side = found.tile_px
+        asked = [
+            Request(colour, np.full((1, side, side, 3), colour, np.uint8), vocab.prompt_ids(0, 0), 3000)
+            for colour in colours
+        ]
+        return {answer.key: answer for answer in engine.run(asked)}
+
+    together, without = answers([0, 3, 1, 2]), answers([0, 1, 2])
+    for colour in range(3):
+        assert together[colour].ids == without[colour].ids == tuple(scripts[colour])
+        assert together[colour].finish == without[colour].finish == "stop"
+    wild = together[3]
+    assert wild.stop is not None
+    assert wild.finish == "repeated"
+    assert len(wild.ids) <= len(begun) + sum(map(len, copies[:3])) + 200
+    kept = keep(vocab.decode(wild.ids[: wild.stop.start]))
+    assert kept.startswith(f"<doctag>{HEADING}")
+    assert not doctags.parse(kept).problems

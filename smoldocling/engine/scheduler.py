@@ -1,6 +1,6 @@
 """Whose turn it is: which unit of work comes next, and what becomes of a sequence after it.
 
-Knows: counts, ids, slots, how an answer ends. Does not know: tensors, tiles, memory, clocks.
+Knows: counts, ids, slots, guesses, the law, how an answer ends. Does not know: tensors, tiles, memory, clocks.
 Laws:
 - Sequences get their slots in the order in which they were added.
 - One sequence at a time is prepared, that is encoded and prefilled. While others run, at most one unit of that lies
