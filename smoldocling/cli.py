@@ -353,8 +353,12 @@ def train(
     ] = "smoldocling",
     steps: Annotated[int | None, typer.Option(min=1, help="How many steps.  [default: 1000]")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.05, help="Stop after so many minutes.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Pages of one step.")] = 8,
-    learning_rate: Annotated[float, typer.Option(metavar="RATE", help="How far a step goes.")] = 1e-4,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Pages of one step.  [default: 8]", show_default=False)
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(metavar="RATE", help="How far a step goes.  [default: 0.0001]", show_default=False)
+    ] = None,
     lora: Annotated[
         int | None, typer.Option(min=1, metavar="RANK", help="Train adapters of that rank: less memory.")
     ] = None,

@@ -27,8 +27,8 @@ class Progress(Protocol):
         """Say something that stays."""
         ...
 
-    def tick(self, done: int, expected: int) -> None:
-        """`done` pages are done; `expected` are thought to be there in all."""
+    def tick(self, done: int, expected: int, what: str = "pages") -> None:
+        """So many are done; `expected` are thought to be there in all."""
         ...
 
     def ask(self, prompt: str) -> str:
@@ -59,14 +59,14 @@ class Lines:
         with contextlib.suppress(OSError):
             print(printable(text), file=self._stream, flush=True)
 
-    def tick(self, done: int, expected: int) -> None:
+    def tick(self, done: int, expected: int, what: str = "pages") -> None:
         """Say how far we are, if that was long ago."""
         now = time.monotonic()
         if now - self._said >= PLAIN_EVERY_SECONDS:
             self._said = now
             rate = done / (now - self._started)
             left = duration((expected - done) / rate) if rate else "unknown"
-            self.line(f"{done} of about {expected} pages, {rate:.2g} pages/s, {left} left")
+            self.line(f"{done} of about {expected} {what}, {rate:.2g} {what}/s, {left} left")
 
     def ask(self, prompt: str) -> str:
         """Ask in a line of its own."""
@@ -84,13 +84,13 @@ class Bar:
         self._stream = stream
         self._bar = Progress(
             BarColumn(),
-            TextColumn("{task.completed:.0f} of about {task.total:.0f} pages"),
+            TextColumn("{task.completed:.0f} of about {task.total:.0f} {task.fields[what]}"),
             TextColumn("{task.fields[rate]}"),
             TextColumn("{task.fields[left]}"),
             console=Console(file=stream, highlight=False, markup=False, soft_wrap=True),
             transient=True,
         )
-        self._task = self._bar.add_task("", total=1, rate="", left="", visible=False)
+        self._task = self._bar.add_task("", total=1, what="", rate="", left="", visible=False)
         self._started = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -104,13 +104,19 @@ class Bar:
         """Print above the bar."""
         self._bar.console.print(printable(text))
 
-    def tick(self, done: int, expected: int) -> None:
+    def tick(self, done: int, expected: int, what: str = "pages") -> None:
         """Move the bar."""
         seconds = time.monotonic() - self._started
         rate = done / seconds if seconds else 0.0
         left = f"{duration((expected - done) / rate)} left" if rate else ""
         self._bar.update(
-            self._task, completed=done, total=expected, rate=f"{rate:.2g} pages/s", left=left, visible=True
+            self._task,
+            completed=done,
+            total=expected,
+            what=what,
+            rate=f"{rate:.2g} {what}/s",
+            left=left,
+            visible=True,
         )
 
     def ask(self, prompt: str) -> str:

@@ -335,6 +335,7 @@ def test_the_command_trains_and_its_result_converts(new: Path, tmp_path: Path) -
         (["--data", "small", "--model", "new", "--lora", "4"], "leave it out"),
         (["--data", ".", "--model", "new"], "a new network learns from drawn pages"),
         (["--data", "small", "--learning-rate", "3"], "a rate below 1"),
+        (["--data", "small", "--model", "new", "--steps", "5"], "are in its plan"),
     ],
 )
 def test_what_cannot_be_taught_is_said_at_once(

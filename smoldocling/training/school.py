@@ -21,6 +21,9 @@ from smoldocling.training.trainer import LOG, Trainer
 from smoldocling.vocab import Vocab
 
 NEW = "new"
+# Of fine-tuning, where nobody says otherwise; where minutes are given, they end it.
+STEPS, BATCH, RATE = 1000, 8, 1e-4
+ENDLESS = 10**9
 BEGINNING = "beginning"
 """Where the random weights of a new network are kept, in the result's folder."""
 
@@ -33,8 +36,8 @@ def train(
     *,
     steps: int | None,
     minutes: float | None,
-    batch: int,
-    rate: float,
+    batch: int | None,
+    rate: float | None,
     splits: int | None,
     lora: int | None,
     accumulate: int,
@@ -48,6 +51,10 @@ def train(
         raise UnusableOption(f"model {NEW}: a new network learns from drawn pages: {', '.join(DOMAINS)}")
     if model == NEW and lora:
         raise UnusableOption(f"lora {lora}: a new network has nothing that could be kept; leave it out")
+    if model == NEW and (steps, batch, rate) != (None, None, None):
+        raise UnusableOption(
+            f"model {NEW}: steps, batch size and rate of a new network are in its plan; leave them out"
+        )
     if not domain and not Path(data).is_dir():
         raise UnusableOption(f"data {data!r}: a folder of NAME.png beside NAME.dt, or one of {', '.join(DOMAINS)}")
     if model == NEW:
@@ -56,7 +63,9 @@ def train(
         stages = plan.scratch(data)
     else:
         base = checkpoints.find(model).folder
-        stages = plan.fine(domain, steps or (10**9 if minutes else 1000), batch, rate)
+        stages = plan.fine(
+            domain, steps or (ENDLESS if minutes else STEPS), batch or BATCH, RATE if rate is None else rate
+        )
     checkpoint = checkpoints.read(base, name=model)
     reader = Reader(Vocab(checkpoint))
     sources: dict[str, Source] = {
@@ -75,7 +84,7 @@ def train(
         lora=lora,
         accumulate=accumulate,
         seed=seed,
-        tick=lambda stage, done, expected: shown.tick(done, expected),
+        tick=lambda stage, done, expected: shown.tick(done, expected, "steps"),
         say=shown.line,
     )
     total = trainer.run()
