@@ -1,11 +1,13 @@
 """Documents opened one after the other, and the pages in them that were asked for.
 
 Knows: which pages are wanted, passwords, open documents. Does not know: tiles, engines, results.
-Law: every page that was asked for is found or missed exactly once, and a document is closed when its last page is done.
+Law: every page that was asked for is found, missed or skipped exactly once, and a document is closed when its last
+page is done.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -64,6 +66,7 @@ class Intake:
     def __init__(self, selection: Selection) -> None:
         self._selection = selection
         self._open: set[Job] = set()
+        self._counting = threading.Lock()
 
     def pages(self, taken: Iterable[sources.Source | sources.Unfit], password: documents.Password) -> Iterator[Found]:
         """Open documents one by one: pages to be read, and what fails before that."""
@@ -78,12 +81,17 @@ class Intake:
                 continue
             self._open.add(job)
             for number in job.numbers:
-                yield _found(job, number)
+                if number in source.skip:
+                    self.finish(job)
+                else:
+                    yield _found(job, number)
 
     def finish(self, job: Job) -> None:
-        """One page more is done."""
-        job.left -= 1
-        if job.done:
+        """One page more is done, or will not be."""
+        with self._counting:
+            job.left -= 1
+            done = job.done
+        if done:
             self._open.discard(job)
             job.document.close()
 

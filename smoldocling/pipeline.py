@@ -223,6 +223,7 @@ class Converter:
             page = _missing(found.job.source.name, found.number, found.error, self.engine)
         else:
             page = self._page(found, outcome)
+        page = replace(page, of=len(found.job.numbers), warnings=tuple(found.job.document.warnings))
         intake.finish(found.job)
         return found.job, page
 

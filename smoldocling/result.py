@@ -68,6 +68,8 @@ class PageResult:
     note      one line about the page that is no failure: why its text layer was left alone
     pictures  figures by their place among the page's pictures, see converters.picture_elements
     image     the whole page, where page_images was asked for
+    of        how many pages of the document were asked for; 0 where it could not be opened
+    warnings  what is wrong with the document as a whole, as far as it was known when this page was done
     """
 
     source: str
@@ -86,6 +88,8 @@ class PageResult:
     note: str | None = None
     pictures: Mapping[int, Crop] = field(default_factory=dict)
     image: Crop | None = None
+    of: int = 0
+    warnings: tuple[str, ...] = ()
 
     @property
     def doctags(self) -> str:

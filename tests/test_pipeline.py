@@ -7,6 +7,7 @@ import itertools
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import PurePath
 
 import pytest
 from make import PROSE, image, image_bytes, pdf
@@ -17,6 +18,7 @@ from smoldocling.desk import AHEAD, BEHIND
 from smoldocling.engine.sequence import Generation, Request
 from smoldocling.errors import NoCheckpoint, UnusableInput, UnusableOption
 from smoldocling.pages import documents
+from smoldocling.pages.sources import Source
 from smoldocling.pipeline import Converter
 from smoldocling.result import PageResult
 
@@ -366,3 +368,33 @@ def test_pages_are_made_while_the_model_works_and_read_while_it_works(reluctant,
     assert next(pages).number == 1
     go_on.set()
     assert len(list(pages)) == 7
+
+
+@pytest.mark.parametrize("engine", ["textlayer", "reluctant"])
+def test_pages_that_are_done_elsewhere_are_skipped(reluctant, engine):
+    """A large run that was cut off goes on with the page that it had come to; each page tells how many there are."""
+    source = Source("long.pdf", PurePath("long"), pdf(*[PROSE] * 6), skip=frozenset({1, 2, 5}))
+    converter = reluctant if engine == "reluctant" else Converter(engine="textlayer")
+    pages = list(converter.stream([source, pdf(PROSE)]))
+    assert sorted((page.source, page.number, page.of) for page in pages) == [
+        ("<bytes>", 1, 1),
+        ("long.pdf", 3, 6),
+        ("long.pdf", 4, 6),
+        ("long.pdf", 6, 6),
+    ]
+
+
+def test_a_document_can_be_given_up_on_the_way():
+    """Whoever was interrupted takes what is in hand and no more."""
+    done: set[int] = set()
+    source = Source("long.pdf", PurePath("long"), pdf(*[PROSE] * 6), skip=done)
+    stream = Converter(engine="textlayer").stream([source])
+    assert next(stream).number == 1
+    done.update(range(1, 7))
+    assert list(stream) == []
+
+
+def test_pages_of_a_stream_bring_the_warnings_about_their_document():
+    """There is no Result that could have them."""
+    cut = pdf(*[f"{PROSE} {n}" for n in range(9)])[:-400]
+    assert all("cut short" in page.warnings[0] for page in Converter(engine="textlayer").stream([cut]))

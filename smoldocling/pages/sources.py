@@ -9,7 +9,7 @@ from __future__ import annotations
 import glob
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import IO, Any, cast
@@ -22,11 +22,16 @@ TAKEN = "PDF, PNG, JPEG, TIFF and WebP are taken"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One document, not opened yet. `place` is where its output belongs: relative, without suffix."""
+    """One document, not opened yet.
+
+    place  where its output belongs: relative, without suffix
+    skip   pages that need not be read (again); each is looked up just before its turn, so it may grow on the way
+    """
 
     name: str
     place: PurePath
     content: Path | bytes | Image.Image = field(repr=False)
+    skip: Container[int] = field(default=frozenset(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
