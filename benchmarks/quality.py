@@ -149,6 +149,7 @@ _MARKUP = re.compile(r"\*\*|__|`|<br\s*/?>|\\(?=[^\w\s])")
 def tables_of(markdown: str) -> list[list[Cell]]:
     """The cells of all GFM and HTML tables."""
     found: list[list[Cell]] = []
+    row, column, inside = -1, 0, False
     for token in MarkdownIt("commonmark").enable("table").parse(markdown):
         if token.type == "html_block" and "<table" in token.content:
             root = lxml.html.fromstring(f"<div>{token.content}</div>")
