@@ -96,6 +96,28 @@ def test_columns_are_read_one_after_the_other(document: pymupdf.Document) -> Non
     assert words == ["A", "alpha", "beta", "gamma", "delta"]
 
 
+def test_the_number_of_a_formula_stays_in_its_column(document: pymupdf.Document) -> None:
+    """It stands where the marker of the next column's list item could stand, and is none."""
+    page = document.new_page()
+    paragraph(page, (60, 60, 290, 160), LOREM)
+    write(page, 130, 180, "x = a + b − 2c", 10, "tiit")
+    write(page, 268, 180, "(25)")
+    paragraph(page, (60, 200, 290, 300), LOREM)
+    paragraph(page, (305, 172, 540, 280), "gamma " + LOREM)
+    found = read(document).page
+    assert found.elements[-1].text.startswith("gamma ")
+    assert "25" not in found.elements[-1].text
+
+
+def test_no_title_stands_under_a_paragraph(document: pymupdf.Document) -> None:
+    """A page from the middle of a document has headings, the largest of which is not its title."""
+    page = document.new_page()
+    paragraph(page, (72, 60, 520, 160), LOREM * 3)
+    write(page, 72, 190, "What the keeper saw", 18, "hebo")
+    paragraph(page, (72, 200, 520, 330), LOREM * 3)
+    assert kinds(read(document).page) == ["text", "section_header", "text"]
+
+
 def test_lists_are_nested_as_their_markers_are_indented(document: pymupdf.Document) -> None:
     """A flattened list loses what belongs to what."""
     page = document.new_page()

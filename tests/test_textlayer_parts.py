@@ -128,3 +128,27 @@ def test_accents_printed_over_letters_join_them() -> None:
 def test_letters_of_a_right_to_left_ligature_are_turned_around() -> None:
     """A lam-alef glyph comes as alef without width before lam."""
     assert glyphs.mirrored_ligatures([("ا", 3.0), ("إ", 0.0), ("ل", 6.6), ("ن", 3.7)]) == ["ا", "ل", "إ", "ن"]
+
+
+def test_a_heading_that_ends_before_the_gutter_does_not_move_it() -> None:
+    """A short title on the left and a centred caption leave white strips of their own."""
+    title, caption = (60.0, 70.0, 150.0, 90.0), (180.0, 190.0, 330.0, 200.0)
+    left = [(60.0, 215.0, 160.0, 310.0), (60.0, 320.0, 245.0, 350.0), (60.0, 355.0, 245.0, 410.0)]
+    right = [(260.0, 215.0, 446.0, 240.0), (260.0, 250.0, 440.0, 315.0), (260.0, 325.0, 350.0, 333.0)]
+    items = [title, caption, *left, *right]
+    assert order.reading_order(items) == list(range(len(items)))
+
+
+def test_a_column_goes_on_below_a_hole_in_it() -> None:
+    """A figure that is not seen leaves white in one column; the other one is still read after it."""
+    left = [(50.0, 100.0, 280.0, 250.0), (50.0, 420.0, 280.0, 500.0)]
+    right = [(310.0, 100.0, 540.0, 200.0)]
+    assert order.reading_order([*left, *right]) == [0, 1, 2]
+    assert order.reading_order([*left, *right, (310.0, 420.0, 540.0, 500.0)]) == [0, 2, 1, 3]
+
+
+@given(st.lists(rects(), max_size=12), st.integers(100, 900), st.integers(100, 900))
+def test_reading_order_does_not_depend_on_where_the_page_lies(items: list[Rect], dx: int, dy: int) -> None:
+    """Only the places of the regions to each other count."""
+    moved = [(x0 + dx, y0 + dy, x1 + dx, y1 + dy) for x0, y0, x1, y1 in items]
+    assert order.reading_order(moved) == order.reading_order(items)

@@ -18,6 +18,9 @@ from smoldocling.pages.regions import Region
 _EDGE = 0.085
 """Share of the page height at top and bottom in which a single line can be a page header or footer."""
 
+_MAX_PREFACE = 250
+"""Characters of one paragraph above a title: a journal's name and address, a notice of where it will appear."""
+
 _FIRST_NUMBERS = frozenset({"0", "1", "I", "A"})
 
 
@@ -182,9 +185,14 @@ class _Judge:
             or best.rect[1] > 0.5 * self._ink.height
             or signs.is_numbered(best.text)
             or best is not min(equal, key=lambda item: item.rect[1])
+            or any(item.rect[3] <= best.rect[1] and self._is_running_text(item) for item in found)
         ):
             return found
         return [self._beside_title(item, best) for item in found]
+
+    def _is_running_text(self, item: Region) -> bool:
+        """Whether a region is a paragraph of the body, as none stands above a title."""
+        return item.kind in ("text", "list-item") and len(item.text) > _MAX_PREFACE
 
     def _beside_title(self, item: Region, title: Region) -> Region:
         """The title as such; names, dates and places set in large type right under it are no headings."""

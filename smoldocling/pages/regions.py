@@ -79,7 +79,7 @@ def gather(ink: Ink, groups: tuple[Group, ...], body: float) -> list[Region]:
     boxes = groups
     for line in upright:
         # a marker goes where the text of its item goes
-        place = _home(_marked_by(line, upright) or line, boxes)
+        place = _home(_marked_by(line, upright, boxes) or line, boxes)
         if place is None:
             loose.append(line)
         else:
@@ -133,20 +133,22 @@ def _inside(rect: Rect, outer: Rect) -> bool:
     return outer[1] - 2 <= rect[1] <= outer[3] + 2 and rect[0] < outer[2] and rect[2] > outer[0]
 
 
-def _marked_by(line: Line, lines: Sequence[Line]) -> Line | None:
+def _marked_by(line: Line, lines: Sequence[Line], groups: Sequence[Group]) -> Line | None:
     """The line whose marker another line is: the nearest one on its right; None if it is no lone marker."""
     if not signs.is_lone_marker(line):
         return None
     size = line.style.size
-    right = [
-        other
-        for other in lines
-        if other is not line
-        and -1 <= other.x0 - line.x1 < 3.5 * size
-        and min(other.y1, line.y1) - max(other.y0, line.y0) > 0.4 * min(other.height, line.height)
-        and not signs.is_bullets(other.text)
-    ]
+    level = [other for other in lines if other is not line and _level(line, other) and not signs.is_bullets(other.text)]
+    # the number of a formula ends the row that it stands in, whatever begins in the column beside it
+    home = _home(line, groups)
+    if home is not None and any(other.x1 <= line.x0 and _home(other, groups) == home for other in level):
+        return None
+    right = [other for other in level if -1 <= other.x0 - line.x1 < 3.5 * size]
     return min(right, key=lambda other: other.x0, default=None)
+
+
+def _level(a: Line, b: Line) -> bool:
+    return min(a.y1, b.y1) - max(a.y0, b.y0) > 0.4 * min(a.height, b.height)
 
 
 def as_list(item: Region, body: float) -> list[Region]:
