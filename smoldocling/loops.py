@@ -10,12 +10,12 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import doctags
 from doctags.lexer import CANDIDATE, tokens
 from doctags.tokens import KINDS, LAYOUT, Tag, lookup, spell
 from smoldocling.engine.stop import COPIES, MIN_IDS, Closed
-from smoldocling.pieces import Pieces
 
 # Where the same may be repeated for longer: copies, and ids in all.
 TABLE = (64, MIN_IDS)
@@ -46,10 +46,17 @@ class _Open:
     place: list[int] = field(default_factory=list)
 
 
+class Spelling(Protocol):
+    """What ids spell, by their numbers. `pieces.Pieces` of a tokenizer is one."""
+
+    @property
+    def texts(self) -> Sequence[str]: ...
+
+
 class Reading:
     """One sequence, read along."""
 
-    def __init__(self, pieces: Pieces) -> None:
+    def __init__(self, pieces: Spelling) -> None:
         self._pieces = pieces
         self._seen = 0
         self._begun = ""
