@@ -54,11 +54,7 @@ def split(image: Image.Image | npt.NDArray[np.uint8], *, splits: int, tile_px: i
     Raises UnreadablePage for an image without pixels.
     """
     assert 1 <= splits <= MAX_SPLITS, f"grids go up to {MAX_SPLITS} x {MAX_SPLITS}, not {splits}"
-    page = Image.fromarray(image) if isinstance(image, np.ndarray) else image
-    if 0 in page.size:
-        raise UnreadablePage(f"the image has {page.width} x {page.height} pixels; there is nothing to read")
-    page = colour.rgb(page)
-    page = page.resize(_fit(*page.size, splits * tile_px), LANCZOS)
+    page = fitted(image, splits=splits, tile_px=tile_px)
     page = page.resize(_stretch(*page.size, tile_px), LANCZOS)
     rows, columns = page.height // tile_px, page.width // tile_px
     if rows == columns == 1:
@@ -68,6 +64,15 @@ def split(image: Image.Image | npt.NDArray[np.uint8], *, splits: int, tile_px: i
     pixels[:-1].reshape(rows, columns, tile_px, tile_px, 3)[:] = grid.swapaxes(1, 2)
     pixels[-1] = np.asarray(page.resize((tile_px, tile_px), LANCZOS))
     return Tiles(pixels, rows, columns)
+
+
+def fitted(image: Image.Image | npt.NDArray[np.uint8], *, splits: int, tile_px: int) -> Image.Image:
+    """Step 1 alone: an RGB image whose long side is `splits * tile_px`. Takes and raises what `split` does."""
+    page = Image.fromarray(image) if isinstance(image, np.ndarray) else image
+    if 0 in page.size:
+        raise UnreadablePage(f"the image has {page.width} x {page.height} pixels; there is nothing to read")
+    page = colour.rgb(page)
+    return page.resize(_fit(*page.size, splits * tile_px), LANCZOS)
 
 
 def _fit(width: float, height: float, longest: int) -> tuple[int, int]:
