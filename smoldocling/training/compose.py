@@ -218,8 +218,9 @@ SMALL = Domain(
     "small",
     (480, 512),
     (480, 512),
-    (22, 30),
+    (23, 28),
     {"section_header": 3, "text": 5, "list": 3, "table": 2},
     (2, 4),
+    ("sans",),
 )
 DOMAINS: dict[str, Domain | Paper] = {domain.name: domain for domain in (LINE, SMALL, HALF, PAGE)}

@@ -16,8 +16,8 @@ from smoldocling.training.glyphs import LETTERS
 from smoldocling.training.sheet import Run, Sheet
 
 SIDE = 256.0
-SIZES = (20, 34)
-FAMILIES = ("sans", "serif")
+SIZES = (22, 36)
+FAMILIES = ("sans",)
 MARKS = ".,:;?!)%"
 OPENERS = "•–("
 
@@ -26,9 +26,10 @@ LINES = Domain(
     "lines",
     (256, 256),
     (256, 256),
-    (22, 30),
+    (23, 28),
     {"section_header": 2, "text": 5, "list": 2},
     (2, 3),
+    FAMILIES,
     lines=(1, 2),
     margin=(8, 24),
 )
