@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from smoldocling.corpus import order
     from smoldocling.progress import Progress
 
 OK, SOME_FAILED, USAGE, NOTHING, INTERRUPTED = 0, 1, 2, 3, 130
@@ -89,6 +90,12 @@ Furniture = Annotated[bool, typer.Option("--furniture", help="Keep page headers 
 PageBreak = Annotated[
     str | None, typer.Option("--page-break", metavar="TEXT", help="A line between pages in md, for example '---'.")
 ]
+Timeout = Annotated[
+    float, typer.Option(metavar="SECONDS", help="Give a page up that takes longer to be read from its file.")
+]
+WorkersN = Annotated[
+    str, typer.Option("--workers", metavar="N", help="Processes that read files; 0: none, and a crash ends the run.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print a summary for machines on stdout.")]
 
 
@@ -138,6 +145,8 @@ def convert(
     constrain: Annotated[
         bool, typer.Option("--constrain", help="The model can write nothing that has a problem.")
     ] = False,
+    timeout: Timeout = 30.0,
+    workers: WorkersN = "auto",
     furniture: Furniture = False,
     page_break: PageBreak = None,
     as_json: Json = False,
@@ -161,6 +170,8 @@ def convert(
     formats = _formats(to, output, as_json=as_json)
     if batch_size != "auto" and not (batch_size.isdecimal() and len(batch_size) < 10):
         _usage(f"--batch-size {batch_size}: 'auto' or a whole number is taken")
+    if workers != "auto" and not (workers.isdecimal() and len(workers) < 10):
+        _usage(f"--workers {workers}: 'auto' or a whole number is taken")
     terminal = sys.stderr.isatty()
     shown = progress(sys.stderr, terminal=terminal)
     try:
@@ -179,6 +190,8 @@ def convert(
             text=text.value,
             pages=pages,
             page_images=Format.report in formats,
+            workers="auto" if workers == "auto" else int(workers),
+            timeout=timeout,
             password=password or (partial(_ask_password, shown) if sys.stdin.isatty() and terminal else None),
         )
     except UnusableOption as error:
@@ -201,6 +214,114 @@ def convert(
     if as_json:
         print(json.dumps(run.as_json(converter.engine), indent=2))
     _say(run.summary())
+    raise typer.Exit(run.exit_code)
+
+
+@app.command()
+def corpus(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Files, folders, globs, @list.txt, tar files; s3://, gs://, http:// and https:// addresses.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of this run and no other.")],
+    pages: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Pages of each document, for example 1-3,7 or 5-.")
+    ] = None,
+    password: Annotated[str | None, typer.Option(envvar="SMOLDOCLING_PASSWORD", help="For locked PDFs.")] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="auto: the model where a checkpoint is at hand, else the PDF's text layer.")
+    ] = Engine.auto,
+    model: Annotated[
+        str, typer.Option(metavar="ID_OR_DIR", help="smoldocling, granite-docling, a hub id or a folder.")
+    ] = "smoldocling",
+    splits: Annotated[
+        int | None,
+        typer.Option(min=1, max=6, help="Image tiles along a page's long side.  [default: 5]", show_default=False),
+    ] = None,
+    device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.auto,
+    dtype: Annotated[Dtype, typer.Option(help="The model's precision; int8: large weights in 8 bits.")] = Dtype.auto,
+    batch_size: Annotated[str, typer.Option(metavar="N", help="Pages that the model reads at a time.")] = "auto",
+    max_new_tokens: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Longest answer for a page; else what the model can hold.")
+    ] = None,
+    text: Annotated[Text, typer.Option(help="Whose characters a page has, as in convert.")] = Text.auto,
+    no_drafts: Annotated[
+        bool, typer.Option("--no-drafts", help="One token a step: slower, and the same answer.")
+    ] = False,
+    constrain: Annotated[
+        bool, typer.Option("--constrain", help="The model can write nothing that has a problem.")
+    ] = False,
+    shard_pages: Annotated[int, typer.Option(min=1, metavar="N", help="A shard is full with so many pages.")] = 10_000,
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="Web addresses may lead into private networks.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Convert any number of documents to Parquet: DIR/pages/, one row a page, and DIR/documents.parquet.
+
+    The same command again goes on where it was cut off, and ends with the same files.
+
+    \b
+    Exit status:
+      0    every page succeeded
+      1    some page or file failed, or DIR cannot be written
+      2    the command line is wrong, or DIR belongs to another run
+      3    nothing could be converted
+      130  interrupted
+    """
+    from smoldocling.corpus import order
+
+    if batch_size != "auto" and not (batch_size.isdecimal() and len(batch_size) < 10):
+        _usage(f"--batch-size {batch_size}: 'auto' or a whole number is taken")
+    options = order.Options(
+        sources=sources,
+        folder=output,
+        shard_pages=shard_pages,
+        allow_private=allow_private,
+        converter={
+            "engine": engine.value,
+            "model": model,
+            "splits": splits,
+            "device": device.value,
+            "dtype": dtype.value,
+            "batch_size": "auto" if batch_size == "auto" else int(batch_size),
+            "max_new_tokens": max_new_tokens,
+            "drafts": not no_drafts,
+            "constrain": constrain,
+            "text": text.value,
+            "pages": pages,
+            "password": password,
+        },
+    )
+    _corpus(options, as_json=as_json)
+
+
+def _corpus(options: order.Options, *, as_json: bool) -> NoReturn:
+    from smoldocling.corpus import order
+    from smoldocling.errors import SmolDoclingError, UnusableOption, UnwritableOutput
+    from smoldocling.progress import progress
+
+    shown = progress(sys.stderr, terminal=sys.stderr.isatty())
+    try:
+        with shown:
+            run = order.carry_out(options, shown)
+    except UnusableOption as error:
+        _usage(str(error))
+    except UnwritableOutput as error:
+        _fail(str(error), SOME_FAILED)
+    except SmolDoclingError as error:
+        _fail(str(error), NOTHING)
+    except KeyboardInterrupt:
+        _say(f"interrupted; the same command goes on from what is in {options.folder}")
+        raise typer.Exit(INTERRUPTED) from None
+    if as_json:
+        print(json.dumps(run.as_json(), indent=2))
+    _say(run.summary())
+    if not run.finished:
+        _say(f"interrupted; the same command goes on from what is in {options.folder}")
     raise typer.Exit(run.exit_code)
 
 

@@ -27,8 +27,8 @@ class Progress(Protocol):
         """Say something that stays."""
         ...
 
-    def tick(self, done: int, expected: int, what: str = "pages") -> None:
-        """So many are done; `expected` are thought to be there in all."""
+    def tick(self, done: int, expected: int, what: str = "pages", note: str = "") -> None:
+        """So many are done; `expected` are thought to be there in all. `note`: what else there is to know."""
         ...
 
     def ask(self, prompt: str) -> str:
@@ -59,14 +59,15 @@ class Lines:
         with contextlib.suppress(OSError):
             print(printable(text), file=self._stream, flush=True)
 
-    def tick(self, done: int, expected: int, what: str = "pages") -> None:
+    def tick(self, done: int, expected: int, what: str = "pages", note: str = "") -> None:
         """Say how far we are, if that was long ago."""
         now = time.monotonic()
         if now - self._said >= PLAIN_EVERY_SECONDS:
             self._said = now
             rate = done / (now - self._started)
             left = duration((expected - done) / rate) if rate else "unknown"
-            self.line(f"{done} of about {expected} {what}, {rate:.2g} {what}/s, {left} left")
+            more = f" ({note})" if note else ""
+            self.line(f"{done} of about {expected} {what}, {rate:.2g} {what}/s, {left} left{more}")
 
     def ask(self, prompt: str) -> str:
         """Ask in a line of its own."""
@@ -87,10 +88,11 @@ class Bar:
             TextColumn("{task.completed:.0f} of about {task.total:.0f} {task.fields[what]}"),
             TextColumn("{task.fields[rate]}"),
             TextColumn("{task.fields[left]}"),
+            TextColumn("{task.fields[note]}"),
             console=Console(file=stream, highlight=False, markup=False, soft_wrap=True),
             transient=True,
         )
-        self._task = self._bar.add_task("", total=1, what="", rate="", left="", visible=False)
+        self._task = self._bar.add_task("", total=1, what="", rate="", left="", note="", visible=False)
         self._started = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -104,7 +106,7 @@ class Bar:
         """Print above the bar."""
         self._bar.console.print(printable(text))
 
-    def tick(self, done: int, expected: int, what: str = "pages") -> None:
+    def tick(self, done: int, expected: int, what: str = "pages", note: str = "") -> None:
         """Move the bar."""
         seconds = time.monotonic() - self._started
         rate = done / seconds if seconds else 0.0
@@ -116,6 +118,7 @@ class Bar:
             what=what,
             rate=f"{rate:.2g} {what}/s",
             left=left,
+            note=note,
             visible=True,
         )
 

@@ -1,0 +1,75 @@
+"""What was asked of one `corpus`, carried out.
+
+Knows: option names, which of them decide what is written, versions. Does not know: terminals, exits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from smoldocling.corpus.folder import Settings
+from smoldocling.errors import UnusableOption
+from smoldocling.progress import Progress
+
+# These change how long it takes, not what comes of it.
+SPEED = frozenset({"batch_size", "drafts"})
+# What is written down must not tell the secret.
+SECRET = "password"
+NEEDS = ("pyarrow", "filelock")
+# Another version of these may read pages in another way.
+READERS = ("smoldocling", "pymupdf")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """As on the command line; `converter` are those of Converter."""
+
+    sources: list[str]
+    folder: Path
+    shard_pages: int = 10_000
+    allow_private: bool = False
+    converter: dict[str, Any] = field(default_factory=dict)
+
+
+def carry_out(options: Options, shown: Progress) -> Any:
+    """The Run, when it is over. Raises SmolDoclingError, KeyboardInterrupt."""
+    missing = [name for name in NEEDS if find_spec(name) is None]
+    if missing:
+        raise UnusableOption(f"corpus needs {' and '.join(missing)}: pip install 'smoldocling[corpus]'")
+    from smoldocling.corpus.run import Run
+    from smoldocling.pipeline import Converter
+
+    converter = Converter(**options.converter, pictures=False)
+    if converter.without_model:
+        shown.line(f"note: {converter.without_model}; reading born-digital pages from their text layer")
+    if converter.without_native:
+        shown.line(f"note: {converter.without_native}; taking transformers")
+    run = Run(
+        options.folder,
+        options.sources,
+        _settings(options, converter.engine),
+        shown,
+        options.shard_pages,
+        options.allow_private,
+    )
+    run.all(converter)
+    return run
+
+
+def _settings(options: Options, engine: str) -> Settings:
+    """All that decides what is written."""
+    deciding = {name: value for name, value in options.converter.items() if name not in SPEED}
+    secret = deciding.pop(SECRET, None)
+    return {
+        "sources": options.sources,
+        "folder": str(Path.cwd()),
+        **deciding,
+        "engine": engine,
+        SECRET: "given" if secret else None,
+        "shard_pages": options.shard_pages,
+        "versions": "; ".join(f"{name} {metadata.version(name)}" for name in READERS),
+    }
