@@ -210,8 +210,9 @@ def read(engine: Native, vocab: Vocab, file: Path, splits: int, keys: Iterator[i
         for number, true in enumerate(truth.pages, 1):
             page = document.page(number)
             assert page.reading is not None, "a PDF has a text layer"
-            request = transcriber.request(next(keys), page, page.reading())
-            assert request is not None, f"{file.name} {number} is blank"
+            cut = transcriber.view.of(page)
+            assert cut is not None, f"{file.name} {number} is blank"
+            request = transcriber.request(next(keys), cut, page.reading())
             answer = vocab.spell(draft.pieces(draft.spelt(true, vocab)))
             found.append(Page(f"{file.stem} {number}", request, answer))
     return found

@@ -2,7 +2,7 @@
 
 Knows: threads and their end. Does not know: pages, documents, tensors.
 Laws: everything that is made comes out exactly once, in the caller's thread, and then what making raised. However the
-caller leaves, both threads have ended when it has left; only one that waits in the caller's own iterator ends after it.
+caller leaves, both threads have ended when it has left.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import math
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -27,22 +27,28 @@ S = TypeVar("S")
 T = TypeVar("T")
 # A thread that is in torch while Python shuts down aborts the process, so it is waited for; but not for ever.
 EXIT_SECONDS = 10.0
-# The caller's own iterator is not waited for, but one that gives at once is given the time to do so.
-HANGING_SECONDS = 0.1
 
 
 class Flow(Generic[T]):
     """One stream. Iterate `results`, once."""
 
-    def __init__(self, desk: Desk[Any], make: Callable[[Flow[T]], Generator[tuple[T, Request | None]]]) -> None:
-        """`make` gives what is to come out, with a request where the engine is to be asked. It has its own thread."""
+    def __init__(
+        self,
+        desk: Desk[Any],
+        make: Callable[[Flow[T]], Generator[tuple[T, Request | None]]],
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`make` gives what is to come out, with a request where the engine is to be asked. It has its own thread.
+
+        wake  has `make` end where it waits for something else than the flow
+        """
         self._desk = desk
         self._make = make
+        self._wake = wake
         self._lane: Lane[T | _Question[Any]] = Lane(desk)
         self._thread = threading.Thread(target=self._work, name="smoldocling-pages", daemon=True)
         self._broken: BaseException | None = None
         self._question: _Question[Any] | None = None
-        self._outside = False
 
     def results(self) -> Generator[tuple[T, Outcome]]:
         """What was made, as it is done. Raises what `make` raised, or what ended the engine's thread."""
@@ -65,6 +71,7 @@ class Flow(Generic[T]):
         """Stop everything and wait for the threads, at most so long."""
         limit = time.monotonic() + seconds
         self._desk.leave(self._lane)
+        self._wake()
         if self._question is not None:
             self._question.cancel()
         self._wait_for_maker(limit)
@@ -73,30 +80,14 @@ class Flow(Generic[T]):
     def _wait_for_maker(self, limit: float) -> None:
         if self._thread is threading.current_thread():  # a garbage collector closes streams wherever it happens to run
             return
-        hanging = time.monotonic() + HANGING_SECONDS
         with self._desk.changed:
             while self._thread.is_alive() and not self._lane.ended:
-                left = (min(limit, hanging) if self._outside else limit) - time.monotonic()
+                left = limit - time.monotonic()
                 if left <= 0:
                     return
                 self._desk.changed.wait(min(left, HEARING_SECONDS))
         if self._lane.ended:
             self._thread.join()
-
-    def theirs(self, things: Iterable[S]) -> Iterator[S]:
-        """For `make`: things from the caller's own iterator. Nobody waits for this thread while it waits for them."""
-        theirs = iter(things)
-        while True:
-            self._go(outside=True)
-            try:
-                thing = next(theirs)
-            except StopIteration:
-                return
-            finally:
-                self._go(outside=False)
-            if self._lane.left:
-                return
-            yield thing
 
     def ask(self, question: Callable[[], S]) -> S:
         """For `make`: have a function called in the caller's thread, which has the terminal and hears Ctrl-C.
@@ -118,11 +109,6 @@ class Flow(Generic[T]):
         except BaseException as error:
             self._broken = error
         self._lane.end()
-
-    def _go(self, *, outside: bool) -> None:
-        with self._desk.changed:
-            self._outside = outside
-            self._desk.changed.notify_all()
 
 
 class _Question(Future[S]):

@@ -7,7 +7,6 @@ the engine, those in it, and a few behind it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -15,31 +14,48 @@ from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
+import converters
 import doctags
-from smoldocling import crops, selection
+from smoldocling import layer, selection
 from smoldocling.desk import Desk
-from smoldocling.errors import NoCheckpoint, UnreadablePage, UnusableInput, UnusableOption
+from smoldocling.errors import NoCheckpoint, UnusableInput, UnusableOption
 from smoldocling.flow import Flow
-from smoldocling.intake import Asked, Found, Intake, Job, Missed, reason
+from smoldocling.intake import Found, Hands, Intake, Job, Seen, Unopened
+from smoldocling.layer import reason
 from smoldocling.pages import documents, sources
 from smoldocling.pages.tiles import MAX_SPLITS
-from smoldocling.result import PageResult, Result, Status, walk
+from smoldocling.result import PageResult, Result, Status
 from smoldocling.transcriber import Transcriber, load
+from smoldocling.verdict import TextName, verdict
+from smoldocling.workers import pool
+from smoldocling.workers.limits import TIMEOUT_SECONDS, Limits
+from smoldocling.workers.orders import Cut, Cuts, Look, Looked, Read, Work
 
 if TYPE_CHECKING:
     from smoldocling.desk import Outcome
     from smoldocling.engine.sequence import Generation, Request
-    from smoldocling.pages.textlayer import Reading
 
-TextName = Literal["auto", "model", "page"]
 TEXTS: tuple[TextName, ...] = ("auto", "model", "page")
 EngineName = Literal["auto", "native", "transformers", "textlayer"]
 ENGINES: tuple[EngineName, ...] = ("auto", "native", "transformers", "textlayer")
 Tick = Callable[[int, int, int], None]
-# The model stopped in the middle of such a page.
-CUT_SHORT: frozenset[Status] = frozenset({"truncated", "repeated"})
+Workers = int | Literal["auto"]
+Leaving = Callable[[], None]
+# Pages of which nothing is missing, and somebody has read them.
+WHOLE: frozenset[Status] = frozenset({"ok", "textlayer"})
 # More pages at a time than any memory holds.
 MAX_BATCH = 4096
+# More processes than any machine has use for.
+MAX_WORKERS = 256
+# Longer than anybody waits for a page: a day.
+MAX_TIMEOUT = 86_400
+# How many workers there are where nobody says. Each has a quarter of a gigabyte, and a model keeps few of them busy.
+MOST_READING, MOST_LOOKING = 16, 4
+# Pages on their way to and from workers: enough of them that a worker finds more of a document that it has open, and
+# that a page that takes long does not keep the others waiting. A page that is drawn for a model has 16 MB.
+READS_AHEAD, LOOKS_AHEAD = 8, 2
+# Pages that a model has finished out of order: a batch or two.
+MODEL_SPAN = 64
 
 _Done = tuple[Job, PageResult] | sources.Unfit
 """A page that is done with its document; or a document that cannot be opened."""
@@ -68,6 +84,8 @@ class Converter:
         password: documents.Password = None,
         pictures: bool = True,
         page_images: bool = False,
+        workers: Workers = "auto",
+        timeout: float = TIMEOUT_SECONDS,
     ) -> None:
         """Find and load the checkpoint that `engine` needs.
 
@@ -83,6 +101,8 @@ class Converter:
                   where only single ones differ, "page" wherever there are some, "model" never
         pictures  cut figures out of their pages; they go into HTML and JSON
         page_images  keep an image of every page, as a report wants it
+        workers   processes that read and draw PDFs, so that a crash or a hang costs one page; 0: none, all is done here
+        timeout   seconds after which a page is given up, where there are workers; a model takes the time it takes
 
         Raises UnusableOption, NoCheckpoint, UnusableCheckpoint.
         """
@@ -96,6 +116,12 @@ class Converter:
             raise UnusableOption(f"text {text!r}: {', '.join(TEXTS)} are the choices")
         if batch_size != "auto" and not 1 <= batch_size <= MAX_BATCH:
             raise UnusableOption(f"batch_size: 'auto' or 1 to {MAX_BATCH}")
+        if workers != "auto" and not (type(workers) is int and 0 <= workers <= MAX_WORKERS):
+            raise UnusableOption(f"workers {workers!r}: 'auto' or 0 to {MAX_WORKERS}")
+        if not 0 < timeout < MAX_TIMEOUT:
+            raise UnusableOption(f"timeout {timeout!r}: seconds, more than 0 and less than {MAX_TIMEOUT}")
+        self._workers = workers
+        self._timeout = float(timeout)
         self._selection = selection.parse(pages)
         self._password = password
         self._text: TextName = text
@@ -145,26 +171,27 @@ class Converter:
             raise UnusableInput(f"{results[0].name}: {results[0].error}")
         return results[0]
 
-    def stream(self, inputs: Iterable[sources.Input] | sources.Input) -> Iterator[PageResult]:
-        """Pages as they are done, from many documents, in bounded memory.
+    def stream(self, inputs: Iterable[sources.Input] | sources.Input, *, ordered: bool = False) -> Iterator[PageResult]:
+        """Pages as they are done, from many documents, in bounded memory; `ordered`: as they come in the inputs.
 
-        A document that cannot be opened is a page with number 0 and status "failed". With a model, `inputs` is read in
-        a thread of its own, a few pages ahead: it may be slow. Whoever stops half way closes the stream, or lets it go.
+        A document that cannot be opened is a page with number 0 and status "failed". `inputs` is read in a thread of
+        its own, a few pages ahead: it may be slow, and it may never end. Whoever stops half way closes the stream, or
+        lets it go.
         """
-        with closing(self._work(inputs)) as work:
+        with closing(self._work(inputs, ordered)) as work:
             for done in work:
                 yield _unopened(done) if isinstance(done, sources.Unfit) else done[1]
 
     def documents(
-        self, inputs: Iterable[sources.Input] | sources.Input, *, tick: Tick | None = None
+        self, inputs: Iterable[sources.Input] | sources.Input, *, ordered: bool = False, tick: Tick | None = None
     ) -> Iterator[Result]:
-        """Documents as they are done. One that cannot be opened is a Result with `error`.
+        """Documents as they are done; `ordered`: as they come in the inputs. One that cannot be opened has an `error`.
 
         tick  called after every page with (pages done, pages and documents found so far)
         """
         done = expected = found = 0
         open_now: dict[Job, list[PageResult]] = {}
-        with closing(self._work(inputs)) as work:
+        with closing(self._work(inputs, ordered)) as work:
             for one in work:
                 if isinstance(one, sources.Unfit):
                     found += 1
@@ -186,115 +213,105 @@ class Converter:
         assert self._model is not None, "nobody asks where there is no model"
         return self._model.engine.run(requests)
 
-    def _work(self, inputs: Iterable[sources.Input] | sources.Input) -> Generator[_Done]:
-        """Every page with the document it belongs to; documents that cannot be opened come without a page."""
-        with closing(Intake(self._selection)) as intake:
-            if self._model is None:
-                for found in intake.pages(sources.expand(inputs), self._password):
-                    yield self._settled(intake, found, None)
-                return
-            flow: Flow[Found] = Flow(self._desk, partial(self._requests, self._model, inputs, intake))
+    def _intake(self, ordered: bool) -> Intake:
+        """A stream's documents, with who works on them."""
+        most = 0 if not pool.possible() else self._most_workers() if self._workers == "auto" else self._workers
+        hands: Hands = pool.shared(most) if most else pool.Here()
+        window = 1 if not most else most + LOOKS_AHEAD if self._model else most * READS_AHEAD
+        span = window + (MODEL_SPAN if self._model else window) if ordered else None
+        return Intake(self._selection, hands, self._order, Limits(self._timeout), window, span)
+
+    def _most_workers(self) -> int:
+        return min(pool.cores(), MOST_LOOKING if self._model else MOST_READING)
+
+    def _order(self, number: int) -> Work:
+        """What is wanted of a page."""
+        if self._model is None:
+            return Read(number, self._pictures, self._page_images, self.without_model)
+        return Look(number, self._model.view)
+
+    def _work(
+        self,
+        inputs: Iterable[sources.Input] | sources.Input,
+        ordered: bool,
+        begun: Callable[[Leaving], None] | None = None,
+    ) -> Generator[_Done]:
+        """Every page with the document it belongs to; documents that cannot be opened come without a page.
+
+        begun  called with what ends all of this from another thread
+        """
+        held: dict[int, _Done] = {}
+        turn = 0
+        with closing(self._intake(ordered)) as intake:
+            flow: Flow[Found] = Flow(self._desk, partial(self._requests, inputs, intake), intake.wake)
+            if begun is not None:
+                begun(flow.leave)
             with closing(flow.results()) as results:
                 for found, outcome in results:
-                    yield self._settled(intake, found, outcome)
+                    done = self._settled(intake, found, outcome)
+                    if not ordered:
+                        yield done
+                        continue
+                    held[found.ticket] = done
+                    while turn in held:
+                        intake.handed_on()
+                        turn += 1
+                        yield held.pop(turn - 1)
 
     def _requests(
-        self, model: Transcriber, inputs: Iterable[sources.Input] | sources.Input, intake: Intake, flow: Flow[Found]
+        self, inputs: Iterable[sources.Input] | sources.Input, intake: Intake, flow: Flow[Found]
     ) -> Generator[tuple[Found, Request | None]]:
-        """What there is to do, in a thread ahead of the engine: open, render, tile."""
+        """What there is to do, in a thread ahead of the engine: documents opened, pages drawn and cut into tiles."""
         password = self._password
         if callable(password):
             password = partial(_asked_of_the_caller, flow, password)
-        for found in intake.pages(flow.theirs(sources.expand(inputs)), password):
-            request = None
-            if isinstance(found, Asked):
-                try:
-                    found = replace(found, reading=_text_layer(found.page))  # noqa: PLW2901 - the same page
-                    request = model.request(next(self._desk.keys), found.page, found.reading)
-                except Exception as error:
-                    found = replace(found, error=error.with_traceback(None))  # noqa: PLW2901 - the same page
-            yield found, request
+        for found in intake.pages(sources.expand(inputs), password):
+            yield self._requested(found) if isinstance(found, Seen) and self._model else (found, None)
+
+    def _requested(self, seen: Seen) -> tuple[Found, Request | None]:
+        """What the engine is to be asked about a page. Its pixels go with the request, and nobody else keeps them."""
+        assert self._model is not None, "nobody asks where there is no model"
+        looked = seen.answer.value
+        if not isinstance(looked, Looked) or looked.view is None:
+            return seen, None
+        request, error = None, None
+        try:
+            request = self._model.request(next(self._desk.keys), looked.view, looked.reading)
+        except Exception as raised:
+            error = reason(raised)
+        kept = replace(looked, view=None, error=error)
+        return replace(seen, answer=replace(seen.answer, value=kept)), request
 
     def _settled(self, intake: Intake, found: Found, outcome: Outcome) -> _Done:
         """Finish one page, in the caller's thread."""
-        if isinstance(found, sources.Unfit):
-            return found
-        if isinstance(found, Missed):
-            page = _missing(found.job.source.name, found.number, found.error, self.engine)
+        if isinstance(found, Unopened):
+            return found.unfit
+        job, answer = found.job, found.answer
+        if answer.error is not None:
+            page = layer.missing(job.source.name, found.number, reason(answer.error), self.engine)
+        elif isinstance(answer.value, Looked):
+            assert self._model is not None, "pages are looked at for a model"
+            page = verdict(self._model, self._text, job.source.name, found.number, answer.value, outcome)
+            page = self._illustrated(intake, job, page)
         else:
-            page = self._page(found, outcome)
-        page = replace(page, of=len(found.job.numbers), warnings=tuple(found.job.document.warnings))
-        intake.finish(found.job)
-        return found.job, page
+            page = answer.value
+        page = _retried(page, answer.lost)
+        page = replace(page, of=len(job.numbers), warnings=job.warnings)
+        intake.finish(job)
+        return job, page
 
-    def _page(self, asked: Asked, outcome: Outcome) -> PageResult:
-        """One page's result with its pictures. A mistake of ours costs that page, and says whose it was."""
-        try:
-            page = self._understood(asked, outcome)
-            if self._pictures:
-                pictures, problems = crops.cut(page.tree, asked.page)
-                page = replace(page, pictures=pictures, problems=page.problems + problems)
-        except Exception as error:
-            page = _missing(asked.job.source.name, asked.page.number, reason(error), self.engine)
-            page = replace(page, tree=replace(page.tree, size=asked.page.size))
-        if self._page_images:
-            page = replace(page, image=crops.whole(asked.page))
-        return page
-
-    def _understood(self, asked: Asked, outcome: Outcome) -> PageResult:
-        """What came of a page."""
-        if asked.error is not None:
-            raise asked.error
-        if isinstance(outcome, Exception):
-            raise outcome
-        if self._model is None:
-            return self._read(asked)
-        if outcome is None:
-            return self._blank(asked)
-        return self._compared(self._model.page(asked.job.source.name, asked.page, outcome), asked.reading)
-
-    def _compared(self, page: PageResult, reading: Reading | None) -> PageResult:
-        """A page that the model wrote, beside its text layer."""
-        from smoldocling.reconcile import reconcile
-
-        checked = reconcile(page.tree, reading, self._text, page.raw or "")
-        page = replace(
-            page,
-            tree=checked.tree,
-            agreement=checked.agreement,
-            scores=checked.scores,
-            note=checked.note,
-            problems=tuple(sorted(page.problems + checked.problems, key=lambda problem: problem.start)),
-        )
-        believed = reading is not None and reading.kind == "text" and checked.note is None
-        if believed and self._text != "model" and page.status in CUT_SHORT:
-            assert reading is not None, "what is believed has been read"
-            return _filled(page, reading)
-        return page
-
-    def _blank(self, asked: Asked) -> PageResult:
-        tree = doctags.Page(number=asked.page.number, size=asked.page.size)
-        return PageResult(asked.job.source.name, asked.page.number, "blank", tree, engine=self.engine)
-
-    def _read(self, asked: Asked) -> PageResult:
-        """Answer a page from its own text layer."""
-        started = time.perf_counter()
-        page = asked.page
-        why = f"; {self.without_model}" if self.without_model else ""
-        if page.reading is None:
-            raise UnreadablePage(f"an image has no text layer, so it needs a model{why}")
-        reading = page.reading()
-        if reading.kind not in ("text", "blank"):
-            raise UnreadablePage(f"{reading.reason}{why}")
-        return PageResult(
-            source=asked.job.source.name,
-            number=page.number,
-            status="blank" if reading.kind == "blank" else "textlayer",
-            tree=reading.page,
-            engine="textlayer",
-            problems=doctags.validate(doctags.write(reading.page)),
-            seconds=time.perf_counter() - started,
-        )
+    def _illustrated(self, intake: Intake, job: Job, page: PageResult) -> PageResult:
+        """The page with its pictures. One whose pictures cannot be had is a page all the same."""
+        wanted = self._pictures and bool(converters.picture_elements(page.tree))
+        if not wanted and not self._page_images:
+            return page
+        work = Cut(page.number, page.tree if wanted else None, self._page_images)
+        answer = intake.ask(job, work)
+        if answer.error is not None:
+            return _noted(page, f"its pictures could not be cut out: {reason(answer.error)}")
+        cuts: Cuts = answer.value
+        page = replace(page, pictures=cuts.pictures, problems=page.problems + cuts.problems, image=cuts.image)
+        return _retried(page, answer.lost)
 
 
 def convert(source: sources.Input, **options: object) -> Result:
@@ -302,28 +319,16 @@ def convert(source: sources.Input, **options: object) -> Result:
     return Converter(**options).convert(source)  # type: ignore[arg-type]
 
 
-def _filled(page: PageResult, reading: Reading) -> PageResult:
-    """A page that the model did not finish, with what its text layer says of the rest."""
-    from smoldocling.fill import fill
-
-    whole = fill(page.tree, reading.page)
-    if whole == page.tree:
+def _retried(page: PageResult, lost: str | None) -> PageResult:
+    """A page over which a first worker was lost."""
+    if lost is None or page.status == "failed":
         return page
-    scores = {id(element): page.scores[n] for n, element in enumerate(walk(page.tree)) if n in page.scores}
-    return replace(
-        page,
-        tree=whole,
-        scores={n: scores[id(element)] for n, element in enumerate(walk(whole)) if id(element) in scores},
-        error=f"{page.error}; the rest is taken from the text layer",
-    )
+    page = _noted(page, f"at the first try, {lost}")
+    return replace(page, status="retried") if page.status in WHOLE else page
 
 
-def _text_layer(page: documents.SourcePage) -> Reading | None:
-    """What the page's own text says. The model reads pages whose text layer is damaged, too."""
-    try:
-        return page.reading() if page.reading is not None else None
-    except UnreadablePage:
-        return None
+def _noted(page: PageResult, text: str) -> PageResult:
+    return replace(page, note=f"{page.note}; {text}" if page.note else text)
 
 
 def _asked_of_the_caller(flow: Flow[Found], password: Callable[[str], str | None], name: str) -> str | None:
@@ -332,13 +337,8 @@ def _asked_of_the_caller(flow: Flow[Found], password: Callable[[str], str | None
 
 def _assembled(job: Job, pages: list[PageResult]) -> Result:
     ordered = tuple(sorted(pages, key=lambda page: page.number))
-    return Result(job.source.name, job.source.place, ordered, tuple(job.document.warnings))
+    return Result(job.source.name, job.source.place, ordered, job.warnings)
 
 
 def _unopened(found: sources.Unfit) -> PageResult:
     return PageResult(found.name, 0, "failed", doctags.Page(number=0), engine="none", error=found.error)
-
-
-def _missing(name: str, number: int, error: str, engine: str) -> PageResult:
-    marker = doctags.Element("text", text=f"[page {number} is missing: {error}]")
-    return PageResult(name, number, "failed", doctags.Page((marker,), number=number), engine=engine, error=error)

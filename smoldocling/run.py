@@ -48,7 +48,7 @@ class Run:
             unopened = round((len(inputs) - documents) * known / documents)
             shown.tick(done, known + unopened)
 
-        for result in converter.documents(inputs, tick=tick):
+        for result in converter.documents(inputs, ordered=True, tick=tick):
             self.add(result, shown)
 
     def add(self, result: Result, shown: Progress) -> None:

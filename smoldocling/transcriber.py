@@ -5,19 +5,21 @@ Knows: tiles, prompts, drafts, ids, the grammar. Does not know: documents, order
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import doctags
 from smoldocling import checkpoint, loops
 from smoldocling.errors import UnknownNetwork, UnreadablePage, UnusableOption
-from smoldocling.pages.documents import SourcePage
 from smoldocling.result import PageResult, Status
+from smoldocling.views import Tiled
 
 if TYPE_CHECKING:
     from smoldocling.engine.native import Native
     from smoldocling.engine.reference import Reference
     from smoldocling.engine.sequence import Engine, Generation, Request
     from smoldocling.pages.textlayer import Reading
+    from smoldocling.pages.tiles import Tiles
     from smoldocling.vocab import Vocab
 
 # Tiles along the long side that documents are read with, as the authors of the model family advise.
@@ -26,8 +28,6 @@ DOCUMENT_SPLITS = 5
 LEAST_TAUGHT = 4
 # An answer longer than this many times its draft, and so many ids, has run away.
 MOST_TIMES, MOST_MORE = 3, 400
-# Paper that was scanned is not quite of one colour.
-GRAIN = 24
 
 
 class Transcriber:
@@ -53,20 +53,20 @@ class Transcriber:
         self._max_new_tokens = max_new_tokens
         self._drafts = drafts
 
-    def request(self, key: int, page: SourcePage, reading: Reading | None) -> Request | None:
-        """What the engine needs to know of a page; None for a page with nothing on it. Raises UnreadablePage.
+    @property
+    def view(self) -> Tiled:
+        """How pages are drawn for `request`."""
+        return Tiled(self._splits, self.vocab.checkpoint.tile_px)
 
+    def request(self, key: int, cut: Tiles, reading: Reading | None) -> Request:
+        """What the engine needs to know of a page.
+
+        cut      the page as `view` draws it
         reading  the page's text layer
         """
         from smoldocling.draft import Draft, draft
         from smoldocling.engine.sequence import Request
-        from smoldocling.pages import tiles
 
-        tile_px = self.vocab.checkpoint.tile_px
-        pixels = page.pixels(*tiles.render_size(*page.size, splits=self._splits, tile_px=tile_px))
-        cut = tiles.split(pixels, splits=self._splits, tile_px=tile_px)
-        if int(cut.pixels.max()) - int(cut.pixels.min()) < GRAIN:
-            return None
         ids = self.vocab.prompt_ids(cut.rows, cut.columns)
         room = self.vocab.checkpoint.context_length - len(ids)
         if room <= 0:
@@ -84,20 +84,15 @@ class Transcriber:
             None if believed.length is None else MOST_TIMES * believed.length + MOST_MORE,
         )
 
-    def page(self, source: str, page: SourcePage, generation: Generation) -> PageResult:
+    def page(self, source: str, number: int, size: tuple[float, float], generation: Generation) -> PageResult:
         """The page that the model wrote. Raises UnreadablePage where it wrote none."""
         if generation.finish == "error":
             raise UnreadablePage(generation.error or "the engine gave no reason")
         raw, status, error = self._kept(generation)
-        elements = tuple(element for part in doctags.parse(raw).pages for element in part.elements)
-        return PageResult(
-            source=source,
-            number=page.number,
+        result = transcribed(source, number, size, raw, self.engine.name)
+        return replace(
+            result,
             status=status,
-            tree=doctags.Page(elements, number=page.number, size=page.size),
-            engine=self.engine.name,
-            problems=doctags.validate(raw),
-            raw=raw,
             error=error,
             tokens=len(generation.ids),
             steps=generation.steps,
@@ -114,6 +109,20 @@ class Transcriber:
         text = loops.keep(self.vocab.decode(generation.ids[: generation.stop.start]))
         status: Status = "repeated" if generation.stop.kind == "repeated" else "truncated"
         return text, status, f"stopped after {count} tokens: {generation.stop.reason}"
+
+
+def transcribed(source: str, number: int, size: tuple[float, float], raw: str, engine: str) -> PageResult:
+    """The page that an answer describes."""
+    elements = tuple(element for part in doctags.parse(raw).pages for element in part.elements)
+    return PageResult(
+        source=source,
+        number=number,
+        status="ok",
+        tree=doctags.Page(elements, number=number, size=size),
+        engine=engine,
+        problems=doctags.validate(raw),
+        raw=raw,
+    )
 
 
 def load(

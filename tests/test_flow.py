@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,7 @@ def making(desk: Desk[Any], things: Iterable[tuple[Any, bool]]) -> Callable[[Flo
     """Makes a request for each thing that comes with True."""
 
     def make(flow: Flow[Any]) -> Made:
-        for thing, asks in flow.theirs(things):
+        for thing, asks in things:
             yield thing, Request(next(desk.keys), TILES, (1,), 1) if asks else None
 
     return make
@@ -290,23 +291,19 @@ def test_what_needs_no_engine_comes_out_while_it_is_busy() -> None:
     assert [thing for thing, _ in results] == ["page"]
 
 
-def test_an_input_that_hangs_holds_back_no_page_and_nobody_who_leaves() -> None:
-    """Inputs may come from a queue. The engine goes on with the page in flight, though it has room for more."""
-    go_on = threading.Event()
+def test_a_maker_that_waits_for_something_else_is_woken_when_the_caller_leaves() -> None:
+    """Pages come from processes, and one that is never answered must not keep anybody."""
+    answers: SimpleQueue[str | None] = SimpleQueue()
 
-    def things() -> Iterator[tuple[str, bool]]:
-        yield "first", True
-        assert go_on.wait(LONG)
-        raise AssertionError("nobody wants this any more, and nobody hears it")
+    def make(flow: Flow[str]) -> Made:
+        yield "first", None
+        while (thing := answers.get()) is not None:
+            yield thing, None
 
-    results = started(Desk(Slots(4).run), things())
+    results = Flow(Desk(Slots(4).run), make, lambda: answers.put(None)).results()
     assert next(results)[0] == "first"
     results.close()
-    assert ours() == ["smoldocling-pages"], "it waits for the caller's own input"
-    go_on.set()
-    limit = time.monotonic() + LONG
-    while ours() and time.monotonic() < limit:
-        time.sleep(0.001)
+    assert ours() == []
 
 
 def test_nobody_spins_while_there_is_nothing_to_do() -> None:

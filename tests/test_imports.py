@@ -36,7 +36,28 @@ ALLOWED = {
     "smoldocling.progress": (),
     "smoldocling.desk": ("smoldocling.engine", "smoldocling.errors"),
     "smoldocling.flow": ("smoldocling.desk", "smoldocling.engine"),
-    "smoldocling.intake": ("smoldocling.pages", "smoldocling.selection", "smoldocling.errors"),
+    "smoldocling.feed": (),
+    "smoldocling.workers": (
+        "smoldocling.workers",
+        "smoldocling.pages",
+        "smoldocling.layer",
+        "smoldocling.crops",
+        "smoldocling.views",
+        "smoldocling.result",
+        "smoldocling.errors",
+        "doctags",
+    ),
+    "smoldocling.workers.wire": (),
+    "smoldocling.workers.limits": (),
+    "smoldocling.views": ("smoldocling.pages",),
+    "smoldocling.intake": (
+        "smoldocling.feed",
+        "smoldocling.layer",
+        "smoldocling.workers",
+        "smoldocling.pages",
+        "smoldocling.selection",
+        "smoldocling.errors",
+    ),
     "smoldocling": PACKAGES,
 }
 # The engine and the training code run on machines that have neither PyMuPDF nor docling-core.
@@ -55,6 +76,8 @@ FORBIDDEN = {
     "smoldocling.vocab": {"pymupdf", "docling_core"},
     "smoldocling.desk": {"numpy", "torch", "transformers", "pymupdf", "docling_core"},
     "smoldocling.flow": {"numpy", "torch", "transformers", "pymupdf", "docling_core"},
+    "smoldocling.workers": {"torch", "transformers", "pymupdf", "docling_core", "typer", "multiprocessing"},
+    "smoldocling.feed": {"numpy", "torch", "transformers", "pymupdf", "docling_core"},
     "smoldocling.pages.tiles": {"pymupdf", "docling_core", "torch", "transformers"},
 }
 

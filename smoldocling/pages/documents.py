@@ -44,6 +44,11 @@ POINTS_PER_INCH = 72.0
 # Which warnings are shown is a setting of the process: two threads that put it back would put back each other's.
 _QUIET = threading.RLock()
 
+
+class Locked(UnusableInput):
+    """A document that opens with a password, and none was given."""
+
+
 Password = str | Callable[[str], str | None] | None
 
 
@@ -204,9 +209,7 @@ class Document:
 
 def _unlock(pdf: pymupdf.Document, password: str | None) -> None:
     if password is None:
-        raise UnusableInput(
-            "password-protected PDF: give its password (--password, SMOLDOCLING_PASSWORD, or password=)"
-        )
+        raise Locked("password-protected PDF: give its password (--password, SMOLDOCLING_PASSWORD, or password=)")
     fits = False
     with ALONE, contextlib.suppress(Exception):  # MuPDF takes no password that is not UTF-8, and so none fits
         fits = bool(pdf.authenticate(password))

@@ -1,0 +1,73 @@
+"""A page answered from its own text layer; and the mark that stands where a page is missing.
+
+Knows: open pages, results. Does not know: models, documents, processes.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import doctags
+from smoldocling import crops
+from smoldocling.errors import SmolDoclingError, UnreadablePage
+from smoldocling.pages.sources import because
+from smoldocling.result import PageResult
+
+if TYPE_CHECKING:
+    from smoldocling.pages.documents import SourcePage
+
+ENGINE = "textlayer"
+
+
+def answer(source: str, page: SourcePage, why: str | None, *, pictures: bool, image: bool) -> PageResult:
+    """The page as its text layer has it, or a failed page that says why not.
+
+    why  why there is no model that could read it, where that is worth saying
+    """
+    try:
+        result = _read(source, page, why)
+        if pictures:
+            found, problems = crops.cut(result.tree, page)
+            result = replace(result, pictures=found, problems=result.problems + problems)
+    except Exception as error:
+        result = missing(source, page.number, reason(error), ENGINE, page.size)
+    return replace(result, image=crops.whole(page)) if image else result
+
+
+def missing(source: str, number: int, error: str, engine: str, size: tuple[float, float] | None = None) -> PageResult:
+    """A failed page; its place in the document says that it is missing."""
+    marker = doctags.Element("text", text=f"[page {number} is missing: {error}]")
+    tree = doctags.Page((marker,), number=number)
+    return PageResult(
+        source, number, "failed", tree if size is None else replace(tree, size=size), engine=engine, error=error
+    )
+
+
+def reason(error: Exception) -> str:
+    """One line; where it was our mistake, that is said."""
+    if isinstance(error, SmolDoclingError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return because(error)
+    return " ".join(f"a mistake in smoldocling, please report it: {type(error).__name__}: {error}".split())
+
+
+def _read(source: str, page: SourcePage, why: str | None) -> PageResult:
+    started = time.perf_counter()
+    because_of = f"; {why}" if why else ""
+    if page.reading is None:
+        raise UnreadablePage(f"an image has no text layer, so it needs a model{because_of}")
+    reading = page.reading()
+    if reading.kind not in ("text", "blank"):
+        raise UnreadablePage(f"{reading.reason}{because_of}")
+    return PageResult(
+        source=source,
+        number=page.number,
+        status="blank" if reading.kind == "blank" else "textlayer",
+        tree=reading.page,
+        engine=ENGINE,
+        problems=doctags.validate(doctags.write(reading.page)),
+        seconds=time.perf_counter() - started,
+    )
