@@ -254,6 +254,12 @@ def corpus(
     constrain: Annotated[
         bool, typer.Option("--constrain", help="The model can write nothing that has a problem.")
     ] = False,
+    to: Annotated[
+        list[Format] | None,
+        typer.Option("--to", help="Write such files, too, to DIR/files; may be given several times."),
+    ] = None,
+    furniture: Furniture = False,
+    page_break: PageBreak = None,
     shard_pages: Annotated[int, typer.Option(min=1, metavar="N", help="A shard is full with so many pages.")] = 10_000,
     allow_private: Annotated[
         bool, typer.Option("--allow-private", help="Web addresses may lead into private networks.")
@@ -273,6 +279,7 @@ def corpus(
       130  interrupted
     """
     from smoldocling.corpus import order
+    from smoldocling.output import Look
 
     if batch_size != "auto" and not (batch_size.isdecimal() and len(batch_size) < 10):
         _usage(f"--batch-size {batch_size}: 'auto' or a whole number is taken")
@@ -280,6 +287,8 @@ def corpus(
         sources=sources,
         folder=output,
         shard_pages=shard_pages,
+        formats=[str(name) for name in dict.fromkeys(to or [])],
+        look=Look(furniture, page_break),
         allow_private=allow_private,
         converter={
             "engine": engine.value,

@@ -75,10 +75,10 @@ def arriving(ledger: Ledger, papers: list[Paper], members: dict[int, int]) -> It
         if not ledger.settled(paper.key):
             name = f"paper {paper.key}"
             if paper.content == 0:
-                ledger.unfit(paper.key, name, "no such file", last=paper.last)
+                ledger.unfit(paper.key, name, name, "no such file", last=paper.last)
                 yield None
             else:
-                done = ledger.arrive(paper.key, name, paper.digest, paper.content, last=paper.last)
+                done = ledger.arrive(paper.key, name, name, paper.digest, paper.content, last=paper.last)
                 if done is None:
                     yield None
                 elif paper.pages == 0:
@@ -215,15 +215,15 @@ def test_a_file_that_changes_between_two_runs_is_converted_again(tmp_path):
     old, new = Paper((0, 0), 4, last=True), Paper((0, 0), 3, last=True)
     twin = Paper((1, 0), 4, last=True)
     ledger = opened(tmp_path)
-    assert ledger.arrive(old.key, "a", old.digest, 9, last=True) == frozenset()
+    assert ledger.arrive(old.key, "a", "a", old.digest, 9, last=True) == frozenset()
     ledger.add(old.key, row(old, 2, 1.0))
-    assert ledger.arrive(twin.key, "b", twin.digest, 9, last=True) is None
+    assert ledger.arrive(twin.key, "b", "b", twin.digest, 9, last=True) is None
     ledger.close()
     ledger = opened(tmp_path)
     assert not ledger.settled(old.key)
-    assert ledger.arrive(new.key, "a", new.digest, 9, last=True) == frozenset()
+    assert ledger.arrive(new.key, "a", "a", new.digest, 9, last=True) == frozenset()
     assert not ledger.settled(twin.key)
-    assert ledger.arrive(twin.key, "b", twin.digest, 9, last=True) == frozenset()
+    assert ledger.arrive(twin.key, "b", "b", twin.digest, 9, last=True) == frozenset()
     for paper in (new, twin):
         for number in range(1, paper.pages + 1):
             ledger.add(paper.key, row(paper, number, 1.0))
@@ -276,7 +276,7 @@ def test_a_full_disk_leaves_the_journal_as_it_was(tmp_path, monkeypatch):
 
     ledger = opened(tmp_path)
     paper = Paper((0, 0), 4, last=True)
-    ledger.arrive(paper.key, "a", paper.digest, 9, last=True)
+    ledger.arrive(paper.key, "a", "a", paper.digest, 9, last=True)
     real = os.pwrite
     monkeypatch.setattr(
         os, "pwrite", lambda file, data, at: real(file, data[: len(data) // 2], at) if len(data) > 9 else full()
@@ -287,7 +287,7 @@ def test_a_full_disk_leaves_the_journal_as_it_was(tmp_path, monkeypatch):
     ledger.add(paper.key, row(paper, 1, 1.0))
     ledger.close()
     ledger = opened(tmp_path)
-    assert ledger.arrive(paper.key, "a", paper.digest, 9, last=True) == {1}
+    assert ledger.arrive(paper.key, "a", "a", paper.digest, 9, last=True) == {1}
     ledger.close()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ class Place:
 
     path      the document that was converted
     statuses  its pages by status
+    spots     where its pages are in the journal that was kept with the shard, if that was
     """
 
     shard: int
@@ -34,6 +35,7 @@ class Place:
     statuses: dict[str, int]
     status: DocumentStatus
     reason: str | None
+    spots: Sequence[tuple[int, int]]
 
 
 class Index:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -79,6 +80,16 @@ class Journal:
         if not self._synced:
             os.fsync(self._file)
             self._synced = True
+
+    def keep(self, path: Path) -> None:
+        """Let the file as it is stay at `path`, too, when it is replaced. Raises OSError."""
+        os.fsync(self._file)
+        path.unlink(missing_ok=True)
+        try:
+            path.hardlink_to(self._path)
+        except OSError:  # not every file system has links
+            shutil.copyfile(self._path, path)
+        sync_folder(path.parent)
 
     def replace(self, first: Record, kept: Iterable[Spot]) -> dict[Spot, Spot]:
         """Begin anew with `first` and the records at `kept`; gives their new places. Raises OSError: as it was."""

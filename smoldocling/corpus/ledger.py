@@ -16,11 +16,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from smoldocling.corpus.index import Index, Place
 from smoldocling.corpus.journal import Journal, Record, Spot
 from smoldocling.corpus.shards import DOCUMENTS, PAGES, TIMINGS, Row, Writer, join, rows
-from smoldocling.result import INCOMPLETE, DocumentStatus
+from smoldocling.corpus.trees import load
+from smoldocling.result import INCOMPLETE, DocumentStatus, PageResult
 
 Key = tuple[int, int]
 """(number of the source in the list, number of the document in it)"""
@@ -35,29 +37,33 @@ UNOPENED = "unopened"
 class Entry:
     """A document that is in no shard yet.
 
-    last   its source holds no document behind it
-    same   the document before it with the same content, which is in no shard yet either
-    place  where the rows of the same content are
-    of     how many pages it has; None: not known yet
+    place    where its files belong, as it came
+    last     its source holds no document behind it
+    same     the document before it with the same content, which is in no shard yet either
+    shelved  where the rows of the same content are in a shard
+    of       how many pages it has; None: not known yet
+    files    what was written beside the shards, and what went wrong with that; None: nothing yet
     """
 
     path: str
+    place: str
     digest: str | None
     size: int
     last: bool
     record: Spot
     same: Key | None = None
-    place: Place | None = None
+    shelved: Place | None = None
     of: int | None = None
     pages: dict[int, Spot] = field(default_factory=dict)
     statuses: Counter[str] = field(default_factory=Counter)
     trouble: tuple[int, str] | None = None
     warning: str | None = None
+    files: tuple[list[str], str | None] | None = None
 
     @property
     def borrowed(self) -> bool:
         """Whether its pages are another document's."""
-        return self.same is not None or self.place is not None
+        return self.same is not None or self.shelved is not None
 
     @property
     def complete(self) -> bool:
@@ -92,6 +98,14 @@ class Tally:
     documents: Counter[str] = field(default_factory=Counter)
 
 
+class Binder(Protocol):
+    """Who writes documents beside the shards."""
+
+    def write(self, key: Key, name: str, place: str, pages: Iterable[PageResult]) -> tuple[list[str], str | None]:
+        """Gives the files, or what went wrong. The same document may be asked for again, and gives the same files."""
+        ...
+
+
 class Ledger:
     """The state of one folder. Its methods may be called in any thread.
 
@@ -113,12 +127,16 @@ class Ledger:
     _ends: dict[int, Spot]
     _first: dict[str, Key]
 
-    def __init__(self, folder: Path, *, versions: str, shard_pages: int) -> None:
-        """Read what the journal in `folder/.corpus` says. Raises OSError, sqlite3.Error."""
+    def __init__(self, folder: Path, *, versions: str, shard_pages: int, binder: Binder | None = None) -> None:
+        """Read what the journal in `folder/.corpus` says. Raises OSError, sqlite3.Error.
+
+        binder  is given each document when it is complete, in their order; pages then have to come with `saved`
+        """
         self._folder = folder
         self._workshop = folder / ".corpus"
         self._versions = versions
         self._shard_pages = shard_pages
+        self._binder = binder
         self._lock = threading.RLock()
         self._index = Index(self._workshop / "index.sqlite")
         self._journal = Journal(self._workshop / "journal")
@@ -156,21 +174,21 @@ class Ledger:
         with self._lock:
             return key < self._sealed or (key in self._open and self._open[key].complete)
 
-    def arrive(self, key: Key, path: str, digest: str, size: int, *, last: bool) -> frozenset[int] | None:
+    def arrive(self, key: Key, path: str, place: str, digest: str, size: int, *, last: bool) -> frozenset[int] | None:
         """A document has been fetched; `digest` tells its content. Gives the pages that are done, or None: all are."""
         with self._lock:
             known = self._open.get(key)
             if known is None or known.digest != digest:
-                self._append(_document(key, path, digest, size, last=last))
+                self._append(_document(key, path, place, digest, size, last=last))
             entry = self._open.get(key)
             if entry is None or entry.complete:  # it may be in a shard already
                 return None
             return frozenset(entry.pages)
 
-    def unfit(self, key: Key, path: str, reason: str, *, last: bool) -> None:
+    def unfit(self, key: Key, path: str, place: str, reason: str, *, last: bool) -> None:
         """A document could not be fetched."""
         with self._lock:
-            self._append(_document(key, path, None, 0, last=last))
+            self._append(_document(key, path, place, None, 0, last=last))
             self.add(key, {"page": NOT_OPENED, "of": 1, "status": "failed", "reason": reason, "engine": "none"})
 
     def path(self, key: Key) -> str:
@@ -185,7 +203,7 @@ class Ledger:
                 self._append({"kind": "end", "source": source, "members": members})
 
     def add(self, key: Key, page: Record) -> None:
-        """A page is done; columns of PAGES, with `of`, the number of the document's pages, `seconds` and `warnings`."""
+        """A page is done: columns of PAGES, with `of`, the number of the document's pages, `seconds` and `warnings`."""
         with self._lock:
             if key in self._open and page["page"] not in self._open[key].pages:
                 self._append({"kind": "page", "key": key, **page})
@@ -207,8 +225,8 @@ class Ledger:
             join(parts, self._workshop, self._folder / "documents.parquet", DOCUMENTS)
             self._journal.replace(self._state(finished=True), [])
             self._finished = True
-            for part in parts:
-                part.unlink(missing_ok=True)
+            for path in [*parts, *(self._shelf(number) for number in range(self._shard))]:
+                path.unlink(missing_ok=True)
 
     def tally(self) -> Tally:
         """Counts over everything that is done, in this run and before it."""
@@ -260,6 +278,8 @@ class Ledger:
                 self._read_document(spot, record)
             case "page":
                 self._read_page(self._open[tuple(record["key"])], spot, record)
+            case "files":
+                self._open[tuple(record["key"])].files = record["files"], record["problem"]
             case "end":
                 self._members[record["source"]] = record["members"]
                 self._ends[record["source"]] = spot
@@ -269,13 +289,13 @@ class Ledger:
         before = self._open.get(key)
         if before is not None:
             self._disown(key, before)
-        entry = Entry(record["path"], record["hash"], record["bytes"], record["last"], spot)
+        entry = Entry(record["path"], record["place"], record["hash"], record["bytes"], record["last"], spot)
         self._open[key] = entry
         if entry.digest is None:
             return
-        entry.place = self._index.find(entry.digest, self._shard)
+        entry.shelved = self._index.find(entry.digest, self._shard)
         first = self._first.setdefault(entry.digest, key)
-        if entry.place is None and first < key:
+        if entry.shelved is None and first < key:
             entry.same = first
 
     def _disown(self, key: Key, entry: Entry) -> None:
@@ -309,15 +329,37 @@ class Ledger:
             entry = self._open.get(self._next)
             if entry is None or not entry.complete:
                 return
+            if self._binder is not None and entry.files is None:
+                self._bind(self._binder, self._next, entry)
             self._ready += self._length(entry)
             self._next = (source + 1, 0) if entry.last else (source, member + 1)
             if self._ready >= self._shard_pages:
                 self._seal()
 
+    def _bind(self, binder: Binder, key: Key, entry: Entry) -> None:
+        """Have a document's files written, and write down that they are."""
+        files, problem = binder.write(key, entry.path, entry.place, self._pages(entry))
+        record = {"kind": "files", "key": key, "files": files, "problem": problem}
+        self._read(self._journal.append(record), record)
+
+    def _pages(self, entry: Entry) -> Iterator[PageResult]:
+        """A complete document's pages, with all that files need; without the one that stands for none."""
+        origin = self._origin(entry)
+        spots = entry.shelved.spots if entry.shelved is not None else [spot for _, spot in sorted(origin.pages.items())]
+        shelf = None if entry.shelved is None else Journal(self._shelf(entry.shelved.shard))
+        try:
+            for spot in spots:
+                record = (shelf or self._journal).read(Spot(*spot))
+                if record["page"] != NOT_OPENED:
+                    yield load(record["saved"], entry.path, record)
+        finally:
+            if shelf is not None:
+                shelf.close()
+
     def _length(self, entry: Entry) -> int:
         """Rows of a complete document."""
-        if entry.place is not None:
-            return entry.place.count
+        if entry.shelved is not None:
+            return entry.shelved.count
         return len(self._origin(entry).pages)
 
     def _origin(self, entry: Entry) -> Entry:
@@ -342,6 +384,8 @@ class Ledger:
                 places[key] = place = self._place(entry, first)
                 first += place.count
                 documents.add(self._described(entry, place, name))
+        if self._binder is not None:
+            self._journal.keep(self._shelf(self._shard))
         own = ((self._open[key], place) for key, place in places.items() if not self._open[key].borrowed)
         self._index.add([(entry.digest, place) for entry, place in own if entry.digest is not None], self._shard)
         for key in done:
@@ -352,9 +396,9 @@ class Ledger:
     def _rows(self, entry: Entry) -> Iterator[tuple[Row, float | None]]:
         """A document's rows, and how long its pages took; nothing where another document's are taken."""
         constant = {"path": entry.path, "hash": entry.digest, "versions": self._versions}
-        if entry.place is not None:
-            shard = self._folder / "pages" / f"pages-{entry.place.shard:06d}.parquet"
-            for row in rows(shard, entry.place.first, entry.place.count):
+        if entry.shelved is not None:
+            shard = self._folder / "pages" / f"pages-{entry.shelved.shard:06d}.parquet"
+            for row in rows(shard, entry.shelved.first, entry.shelved.count):
                 yield {**row, **constant}, None
             return
         for _, spot in sorted(self._origin(entry).pages.items()):
@@ -363,8 +407,8 @@ class Ledger:
 
     def _place(self, entry: Entry, first: int) -> Place:
         """Where a document's rows come to be, and what is known of it."""
-        if entry.place is not None:
-            return replace(entry.place, shard=self._shard, first=first)
+        if entry.shelved is not None:
+            return replace(entry.shelved, shard=self._shard, first=first)
         origin = self._origin(entry)
         return Place(
             shard=self._shard,
@@ -374,18 +418,21 @@ class Ledger:
             statuses=dict(sorted(origin.statuses.items())),
             status=origin.status,
             reason=origin.reason,
+            spots=[spot for _, spot in sorted(origin.pages.items())] if self._binder is not None else [],
         )
 
     @staticmethod
     def _described(entry: Entry, place: Place, shard: str) -> Row:
+        files, problem = entry.files or (None, None)
         return {
             "path": entry.path,
             "hash": entry.digest,
             "bytes": entry.size,
             "pages": place.count - place.statuses.get(UNOPENED, 0),
             "incomplete": sum(place.statuses.get(status, 0) for status in INCOMPLETE),
-            "status": place.status,
-            "reason": place.reason,
+            "status": "partial" if problem and place.status == "ok" else place.status,
+            "reason": "; ".join(text for text in (place.reason, problem) if text) or None,
+            "files": files,
             "same_as": place.path if entry.borrowed else None,
             "shard": shard,
         }
@@ -393,7 +440,7 @@ class Ledger:
     def _count(self, entry: Entry, tally: Tally) -> None:
         place = self._place(entry, 0)
         tally.pages.update(place.statuses)
-        tally.documents[place.status] += 1
+        tally.documents[self._described(entry, place, "")["status"]] += 1
 
     def _forget(self, done: Iterable[Key]) -> None:
         """Take what is in shards out of the journal."""
@@ -410,13 +457,25 @@ class Ledger:
             entry.pages = {number: moved[spot] for number, spot in entry.pages.items()}
             if entry.same is not None and entry.same not in self._open:
                 assert entry.digest is not None, "what is the same has a digest"
-                entry.same, entry.place = None, self._index.find(entry.digest, self._shard)
+                entry.same, entry.shelved = None, self._index.find(entry.digest, self._shard)
         self._ends = {source: moved[spot] for source, spot in self._ends.items()}
         self._sealed, self._ready = self._next, 0
+
+    def _shelf(self, shard: int) -> Path:
+        """A journal that is kept for documents to come with the same content as one in it."""
+        return self._workshop / f"shelf-{shard:06d}"
 
     def _part(self, shard: int) -> Path:
         return self._workshop / "documents" / f"{shard:06d}.parquet"
 
 
-def _document(key: Key, path: str, digest: str | None, size: int, *, last: bool) -> Record:
-    return {"kind": "document", "key": key, "path": path, "hash": digest, "bytes": size, "last": last}
+def _document(key: Key, path: str, place: str, digest: str | None, size: int, *, last: bool) -> Record:
+    return {
+        "kind": "document",
+        "key": key,
+        "path": path,
+        "place": place,
+        "hash": digest,
+        "bytes": size,
+        "last": last,
+    }

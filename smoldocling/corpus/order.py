@@ -5,7 +5,7 @@ Knows: option names, which of them decide what is written, versions. Does not kn
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 from smoldocling.corpus.folder import Settings
 from smoldocling.errors import UnusableOption
+from smoldocling.output import Look
 from smoldocling.progress import Progress
 
 # These change how long it takes, not what comes of it.
@@ -31,6 +32,8 @@ class Options:
     sources: list[str]
     folder: Path
     shard_pages: int = 10_000
+    formats: list[str] = field(default_factory=list)
+    look: Look = field(default_factory=Look)
     allow_private: bool = False
     converter: dict[str, Any] = field(default_factory=dict)
 
@@ -43,7 +46,9 @@ def carry_out(options: Options, shown: Progress) -> Any:
     from smoldocling.corpus.run import Run
     from smoldocling.pipeline import Converter
 
-    converter = Converter(**options.converter, pictures=False)
+    if "report" in options.formats:
+        raise UnusableOption("corpus writes no reports; convert --to report makes one of a single document")
+    converter = Converter(**options.converter, pictures=bool(options.formats))
     if converter.without_model:
         shown.line(f"note: {converter.without_model}; reading born-digital pages from their text layer")
     if converter.without_native:
@@ -54,6 +59,8 @@ def carry_out(options: Options, shown: Progress) -> Any:
         _settings(options, converter.engine),
         shown,
         options.shard_pages,
+        options.formats,
+        options.look,
         options.allow_private,
     )
     run.all(converter)
@@ -71,5 +78,7 @@ def _settings(options: Options, engine: str) -> Settings:
         "engine": engine,
         SECRET: "given" if secret else None,
         "shard_pages": options.shard_pages,
+        "to": options.formats,
+        **asdict(options.look),
         "versions": "; ".join(f"{name} {metadata.version(name)}" for name in READERS),
     }

@@ -20,11 +20,15 @@ from typing import Any, Protocol
 
 from smoldocling.corpus import listing
 from smoldocling.corpus.fetch import Fetched, Fetcher, is_tar
+from smoldocling.corpus.files import Files
 from smoldocling.corpus.folder import Settings, occupied
 from smoldocling.corpus.ledger import UNOPENED, Key, Ledger, Tally
 from smoldocling.corpus.listing import Listed, Listing
+from smoldocling.corpus.names import Names
 from smoldocling.corpus.rows import row
+from smoldocling.corpus.trees import save
 from smoldocling.errors import UnwritableOutput
+from smoldocling.output import Look
 from smoldocling.pages.sources import Source, because
 from smoldocling.progress import Progress
 from smoldocling.result import INCOMPLETE, PageResult
@@ -61,6 +65,7 @@ class Run:
 
     settings     all that decides what is written
     shard_pages  a shard is full when it has so many
+    formats      files to be written beside the shards
     """
 
     folder: Path
@@ -68,6 +73,8 @@ class Run:
     settings: Settings
     shown: Progress
     shard_pages: int
+    formats: list[str] = field(default_factory=list)
+    look: Look = field(default_factory=Look)
     allow_private: bool = False
     pages: int = 0
     tally: Tally = field(default_factory=Tally)
@@ -88,9 +95,11 @@ class Run:
         try:
             with occupied(self.folder, self.settings) as workshop:
                 sources = self._listed(workshop)
-                ledger = Ledger(self.folder, versions=self.settings["versions"], shard_pages=self.shard_pages)
-                with closing(sources), _closed(ledger), _interruptible(self._interrupt):
-                    self._work(converter, sources, ledger)
+                with closing(sources), self._binder(workshop) as binder, _interruptible(self._interrupt):
+                    versions = self.settings["versions"]
+                    ledger = Ledger(self.folder, versions=versions, shard_pages=self.shard_pages, binder=binder)
+                    with _closed(ledger):
+                        self._work(converter, sources, ledger)
         except (OSError, sqlite3.Error) as error:
             reason = because(error)
             raise UnwritableOutput(
@@ -98,6 +107,15 @@ class Run:
             ) from error
         finally:
             self.seconds = time.monotonic() - self._started
+
+    @contextmanager
+    def _binder(self, workshop: Path) -> Iterator[Files | None]:
+        """Who writes the files that `convert` writes, if they are wanted."""
+        if not self.formats:
+            yield None
+            return
+        with closing(Names(workshop / "names.sqlite")) as names:
+            yield Files(self.folder / "files", names, self.formats, self.look)
 
     def _listed(self, workshop: Path) -> Listing:
         path = workshop / "sources.sqlite"
@@ -116,7 +134,7 @@ class Run:
                 if page.error and page.status in INCOMPLETE:
                     place = f"page {page.number}: {page.status}: " if page.number else ""
                     self._complain(f"{ledger.path(key)}: {place}{page.error}")
-                ledger.add(key, row(page))
+                ledger.add(key, row(page) | ({"saved": save(page)} if self.formats else {}))
                 self.pages += page.number > 0
                 if time.monotonic() - synced >= SYNC_SECONDS:
                     ledger.sync()
@@ -143,10 +161,10 @@ class Run:
         name = printable_path(fetched.name)
         if fetched.data is None:
             assert fetched.error is not None, "what is not there has a reason"
-            ledger.unfit(key, name, fetched.error, last=last)
+            ledger.unfit(key, name, printable_path(fetched.place), fetched.error, last=last)
             self._complain(f"{name}: {fetched.error}")
             return None
-        done = ledger.arrive(key, name, fetched.digest, len(fetched.data), last=last)
+        done = ledger.arrive(key, name, printable_path(fetched.place), fetched.digest, len(fetched.data), last=last)
         if done is None:
             return None
         return Source(f"{key[0]}.{key[1]}", PurePath("document"), fetched.data, _Skipped(done, self._stop))
