@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 OK, SOME_FAILED, USAGE, NOTHING, INTERRUPTED = 0, 1, 2, 3, 130
 STDOUT = "-"
+WIDE = 140
 
 app = typer.Typer(
     add_completion=False,
@@ -254,6 +255,8 @@ def corpus(
     constrain: Annotated[
         bool, typer.Option("--constrain", help="The model can write nothing that has a problem.")
     ] = False,
+    timeout: Timeout = 30.0,
+    workers: WorkersN = "auto",
     to: Annotated[
         list[Format] | None,
         typer.Option("--to", help="Write such files, too, to DIR/files; may be given several times."),
@@ -283,6 +286,8 @@ def corpus(
 
     if batch_size != "auto" and not (batch_size.isdecimal() and len(batch_size) < 10):
         _usage(f"--batch-size {batch_size}: 'auto' or a whole number is taken")
+    if workers != "auto" and not (workers.isdecimal() and len(workers) < 10):
+        _usage(f"--workers {workers}: 'auto' or a whole number is taken")
     options = order.Options(
         sources=sources,
         folder=output,
@@ -302,6 +307,8 @@ def corpus(
             "constrain": constrain,
             "text": text.value,
             "pages": pages,
+            "timeout": timeout,
+            "workers": "auto" if workers == "auto" else int(workers),
             "password": password,
         },
     )
@@ -536,6 +543,74 @@ def train(
         _say(f"interrupted; the same command goes on from what was saved in {output}")
         raise typer.Exit(INTERRUPTED) from None
     _say(f"checkpoint -> {output}")
+
+
+class Variant(StrEnum):
+    """Whose definitions the scores have."""
+
+    ours = "ours"
+    docling_eval = "docling-eval"
+
+
+@app.command("eval")
+def evaluate(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="PREDICTED TRUTH", help="Files or folders of DocTags, Markdown, HTML, JSON; matched by name."
+        ),
+    ] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="A B", help="Two predictions of one TRUTH, or two files of --json: the differences."),
+    ] = None,
+    variant: Annotated[Variant, typer.Option(help="docling-eval: the text scores by its definitions.")] = Variant.ours,
+    as_json: Annotated[bool, typer.Option("--json", help="All scores for machines.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="A line for each page and each document.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A page with the worst pages, word by word.")
+    ] = None,
+    pages: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The documents themselves, for --html, if not beside the files.")
+    ] = None,
+    worst: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many pages --html shows.")] = 20,
+) -> None:
+    """Score predictions against their truth: text, tables, headings, reading order, formulas, code, layout.
+
+    What is missing, empty or cannot be read counts as all wrong. Exit status 1 where there is such a page, 3 where
+    there is nothing to score.
+    """
+    from rich.console import Console
+
+    from smoldocling.errors import UnusableInput, UnusableOption, UnwritableOutput
+    from smoldocling.evaluate.command import Form, Order, carry_out
+    from smoldocling.progress import progress
+
+    if as_json and as_csv:
+        _usage("--json and --csv both go to stdout: give one of them")
+    form: Form = "json" if as_json else "csv" if as_csv else "table"
+    shown = progress(sys.stderr, terminal=sys.stderr.isatty())
+    try:
+        with shown:
+            order = Order(tuple(paths or ()), compare, variant.value, form, html, pages, worst)
+            outcome = carry_out(order, partial(shown.tick, what="documents"))
+    except UnusableOption as error:
+        _usage(str(error))
+    except UnusableInput as error:
+        _fail(str(error), NOTHING)
+    except UnwritableOutput as error:
+        _fail(str(error), SOME_FAILED)
+    except KeyboardInterrupt:
+        _say("interrupted; nothing was written")
+        raise typer.Exit(INTERRUPTED) from None
+    for note in outcome.notes:
+        _say(f"note: {note}")
+    if isinstance(outcome.shown, str):
+        print(outcome.shown)
+    else:
+        # what is piped into a file is not cut to the width of a terminal that is not there
+        Console(width=None if sys.stdout.isatty() else WIDE).print(outcome.shown)
+    raise typer.Exit(OK if outcome.is_whole else SOME_FAILED)
 
 
 @app.command()

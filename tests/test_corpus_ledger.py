@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from hypothesis import strategies as st
 from smoldocling.corpus.ledger import Key, Ledger
 
 SHARD_PAGES = 4
+# These write thousands of small files, and nobody cuts the power here.
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ def damage(journal: Path, random: Random) -> None:
 def test_where_a_run_is_cut_off_and_in_which_order_pages_are_done_changes_nothing(corpus, random, interruptions):
     """The law of the ledger: any beginning of the journal leads to the same files, byte for byte."""
     papers, members = corpus
-    root = Path(tempfile.mkdtemp())
+    root = Path(tempfile.mkdtemp(dir=MEMORY))
     try:
         plain = opened(root / "plain")
         work(plain, papers, members, Random(0), None)
@@ -183,7 +186,7 @@ def test_where_a_run_is_cut_off_and_in_which_order_pages_are_done_changes_nothin
 def test_content_is_converted_once(corpus, random):
     """However many files hold it, and whatever order things are done in."""
     papers, members = corpus
-    with tempfile.TemporaryDirectory() as root:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as root:
         ledger = opened(Path(root))
         asked = [found for found in arriving(ledger, papers, members) if found is not None]
         assert len(asked) == len({(paper.content, number) for paper, number in asked})
@@ -272,8 +275,6 @@ def test_the_same_content_in_many_shards_is_taken_from_the_first(tmp_path):
 
 def test_a_full_disk_leaves_the_journal_as_it_was(tmp_path, monkeypatch):
     """The part of a record that still found room is taken away again, so that what is appended later can be read."""
-    import os
-
     ledger = opened(tmp_path)
     paper = Paper((0, 0), 4, last=True)
     ledger.arrive(paper.key, "a", "a", paper.digest, 9, last=True)

@@ -17,7 +17,7 @@ from smoldocling.output import Look
 from smoldocling.progress import Progress
 
 # These change how long it takes, not what comes of it.
-SPEED = frozenset({"batch_size", "drafts"})
+SPEED = frozenset({"batch_size", "drafts", "workers"})
 # What is written down must not tell the secret.
 SECRET = "password"
 NEEDS = ("pyarrow", "filelock")
