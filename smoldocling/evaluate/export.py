@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,13 @@ def rows(result: Evaluation) -> str:
         writer.writerow({"document": document.name, "status": "document", **scores})
     values = {total.name: total.value for total in totals(result.documents) if total.name in names}
     writer.writerow({"document": "", "status": "total", **values})
+    return text.getvalue()
+
+
+def written(lines: Iterable[Sequence[object]]) -> str:
+    """Lines as CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
     return text.getvalue()
 
 

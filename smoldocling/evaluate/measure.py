@@ -194,7 +194,7 @@ def _tables(said: Sheet, true: Sheet) -> dict[str, Tally]:
     return {
         "teds": Tally(sum(score.teds for score in found.scores), count),
         "teds_s": Tally(sum(score.structure for score in found.scores), count),
-        "cells": Tally(2.0 * (near & true_near).total(), near.total() + true_near.total()),
+        "cells": Tally((near & true_near).total(), (near.total() + true_near.total()) / 2),
     }
 
 

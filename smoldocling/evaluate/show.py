@@ -24,7 +24,8 @@ _CLASS = "ap_"
 
 def evaluation(result: Evaluation) -> RenderableType:
     """Totals, and the worst documents."""
-    parts: list[RenderableType] = [_totals(totals(result.documents), _counted(result.documents))]
+    paged = any(page.number for document in result.documents for page in document.pages)
+    parts: list[RenderableType] = [_totals(totals(result.documents), _counted(result.documents, paged=paged), paged)]
     if len(result.documents) > 1:
         parts.append(_worst(result.documents))
     return Group(*parts)
@@ -58,30 +59,34 @@ def metric(name: str) -> Metric:
     return _BY_NAME[name]
 
 
+def over(total: Total, paged: bool) -> str:
+    """How many of what a total is made of."""
+    unit = metric(total.name).unit
+    unit = "document" if unit == "page" and not paged else unit
+    plural = {"pair of cells": "pairs of cells", "box": "boxes"}.get(unit, unit + "s")
+    return f"{total.count:g} {unit if total.count == 1 else plural}"
+
+
 def worst_first(documents: Sequence[DocumentScore]) -> list[DocumentScore]:
     """By how many characters are right."""
     return sorted(documents, key=lambda document: (_value(document, "characters") or 0.0, document.name))
 
 
-def _counted(documents: Sequence[DocumentScore]) -> str:
-    paged = any(page.number for document in documents for page in document.pages)
+def _counted(documents: Sequence[DocumentScore], *, paged: bool) -> str:
     pages, lost = sum(len(document.pages) for document in documents), failures(documents)
     unit = f"{pages} pages" if paged else "compared as a whole"
     failed = f"{lost} failed, counted as 0" if lost else "none failed"
     return f"{len(documents)} documents, {unit}, {failed}"
 
 
-def _totals(found: Sequence[Total], title: str) -> Table:
+def _totals(found: Sequence[Total], title: str, paged: bool) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("score")
     table.add_column("value", justify="right")
     table.add_column("95 % interval", justify="right", no_wrap=True)
     table.add_column("over", justify="right")
     for total in found:
-        unit = metric(total.name).unit
-        plural = {"pair of cells": "pairs of cells", "box": "boxes"}.get(unit, unit + "s")
-        count = f"{total.count:g} {unit if total.count == 1 else plural}"
-        table.add_row(metric(total.name).title, f"{total.value:.4f}", _interval(total.interval, ""), count)
+        table.add_row(metric(total.name).title, f"{total.value:.4f}", _interval(total.interval, ""), over(total, paged))
     return table
 
 

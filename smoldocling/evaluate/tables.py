@@ -98,7 +98,8 @@ def _shape_costs(ours: Order[Label], theirs: Order[Label]) -> Floats:
         np.array([kinds.setdefault((x.tag, x.row_span, x.column_span), len(kinds)) for x in order.labels])
         for order in (ours, theirs)
     )
-    return (a[:, None] != b[None, :]).astype(np.float64)
+    costs: Floats = np.not_equal.outer(a, b).astype(np.float64)
+    return costs
 
 
 def _text_costs(ours: Order[Label], theirs: Order[Label]) -> Floats:
