@@ -159,6 +159,14 @@ class Converter:
         """The engine in use."""
         return self._model.engine.name if self._model else "textlayer"
 
+    @property
+    def checkpoint(self) -> str | None:
+        """The checkpoint in use, name@revision where it has one; None where pages are read without a model."""
+        if self._model is None:
+            return None
+        found = self._model.vocab.checkpoint
+        return f"{found.name}@{found.revision}" if found.revision else found.name
+
     def convert(self, source: sources.Input) -> Result:
         """Convert one document: a path, bytes, a binary file or a PIL image.
 
