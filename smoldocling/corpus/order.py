@@ -5,19 +5,27 @@ Knows: option names, which of them decide what is written, versions. Does not kn
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from smoldocling.corpus.fetch import remote
 from smoldocling.corpus.folder import Settings
 from smoldocling.errors import UnusableOption
 from smoldocling.output import Look
 from smoldocling.progress import Progress
 
+if TYPE_CHECKING:
+    from smoldocling.corpus.run import Run
+    from smoldocling.pipeline import Converter
+
 # These change how long it takes, not what comes of it.
 SPEED = frozenset({"batch_size", "drafts", "workers"})
+# These do nothing where no model is used.
+ABOUT_MODELS = frozenset({"model", "splits", "device", "dtype", "max_new_tokens", "constrain", "text"})
 # What is written down must not tell the secret.
 SECRET = "password"
 NEEDS = ("pyarrow", "filelock")
@@ -38,7 +46,7 @@ class Options:
     converter: dict[str, Any] = field(default_factory=dict)
 
 
-def carry_out(options: Options, shown: Progress) -> Any:
+def carry_out(options: Options, shown: Progress) -> Run:
     """The Run, when it is over. Raises SmolDoclingError, KeyboardInterrupt."""
     missing = [name for name in NEEDS if find_spec(name) is None]
     if missing:
@@ -56,7 +64,7 @@ def carry_out(options: Options, shown: Progress) -> Any:
     run = Run(
         options.folder,
         options.sources,
-        _settings(options, converter.engine),
+        _settings(options, converter),
         shown,
         options.shard_pages,
         options.formats,
@@ -67,18 +75,22 @@ def carry_out(options: Options, shown: Progress) -> Any:
     return run
 
 
-def _settings(options: Options, engine: str) -> Settings:
+def _settings(options: Options, converter: Converter) -> Settings:
     """All that decides what is written."""
-    deciding = {name: value for name, value in options.converter.items() if name not in SPEED}
+    idle = ABOUT_MODELS if converter.checkpoint is None else frozenset({"model"})
+    deciding = {name: value for name, value in options.converter.items() if name not in SPEED | idle}
     secret = deciding.pop(SECRET, None)
+    if any(not remote(source) and not os.path.isabs(source.removeprefix("@")) for source in options.sources):
+        deciding["working folder"] = os.getcwd()
+    versions = [f"{name} {metadata.version(name)}" for name in READERS]
     return {
         "sources": options.sources,
-        "folder": str(Path.cwd()),
         **deciding,
-        "engine": engine,
+        "engine": converter.engine,
+        "checkpoint": converter.checkpoint,
         SECRET: "given" if secret else None,
         "shard_pages": options.shard_pages,
         "to": options.formats,
         **asdict(options.look),
-        "versions": "; ".join(f"{name} {metadata.version(name)}" for name in READERS),
+        "versions": "; ".join(versions + ([converter.checkpoint] if converter.checkpoint else [])),
     }

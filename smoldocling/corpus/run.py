@@ -66,6 +66,7 @@ class Run:
     settings     all that decides what is written
     shard_pages  a shard is full when it has so many
     formats      files to be written beside the shards
+    before       pages that earlier calls have done; `pages` are this one's, `tally` is all
     """
 
     folder: Path
@@ -76,6 +77,7 @@ class Run:
     formats: list[str] = field(default_factory=list)
     look: Look = field(default_factory=Look)
     allow_private: bool = False
+    before: int = 0
     pages: int = 0
     tally: Tally = field(default_factory=Tally)
     finished: bool = False
@@ -128,6 +130,7 @@ class Run:
     def _work(self, converter: Reads, sources: Listing, ledger: Ledger) -> None:
         synced = time.monotonic()
         self._first = self._arrived = ledger.head[0]
+        self.before = _opened(ledger.tally())
         with closing(converter.stream(self._arriving(sources, ledger))) as stream:  # type: ignore[type-var]
             for page in stream:
                 key = _key(page.source)
@@ -202,10 +205,10 @@ class Run:
     def summary(self) -> str:
         """One line for people."""
         pages, documents = self.tally.pages, self.tally.documents
-        total = pages.total() - pages[UNOPENED]
         rate = f" ({self.pages / self.seconds:.3g} pages/s)" if self.seconds and self.pages else ""
-        before = f", {total - self.pages:,} of them before" if total > self.pages else ""
-        parts = [f"{documents.total():,} documents, {total:,} pages{before}, in {self.seconds:.1f} s{rate}"]
+        before = f", {self.before:,} of them before" if self.before else ""
+        total = f"{documents.total():,} documents, {_opened(self.tally):,} pages{before}"
+        parts = [f"{total}, in {self.seconds:.1f} s{rate}"]
         parts += [f"{pages[status]:,} {status}" for status in sorted(pages) if status != UNOPENED and pages[status]]
         parts += [f"{documents[status]:,} documents {status}" for status in ("partial", "failed") if documents[status]]
         return "; ".join(parts)
@@ -221,6 +224,11 @@ class Run:
             "incomplete_pages": sum(pages.get(status, 0) for status in INCOMPLETE),
             "documents": {status: self.tally.documents[status] for status in ("ok", "partial", "failed")},
         }
+
+
+def _opened(tally: Tally) -> int:
+    """Pages, without those that stand for documents that cannot be opened."""
+    return tally.pages.total() - tally.pages[UNOPENED]
 
 
 def printable_path(name: str) -> str:
