@@ -15,6 +15,7 @@ from smoldocling.pages import (
     kinds,
     lattice,
     lists,
+    maths,
     order,
     pairs,
     prose,
@@ -160,6 +161,8 @@ class _Assembly:
                 element = self._text("section_header", item)
                 bold = all(line.bold for line in item.lines)
                 return replace(element, level=self._manner.level(element.text, item.size, bold))
+            case "formula":
+                return self._formula(item)
             case "checkbox":
                 ticked = signs.tick(item.lines)
                 first = item.lines[0]
@@ -168,6 +171,11 @@ class _Assembly:
                 lines = (replace(first, words=words), *item.lines[1:])
                 return self._text("checkbox_selected" if ticked else "checkbox_unselected", replace(item, lines=lines))
         return self._text(item.kind, item)
+
+    def _formula(self, item: Region) -> Element:
+        element = self._text("formula", item)
+        tex = maths.latex(item.lines, self._ink.strokes, self._ink.shapes) if self._ink.quarters == 0 else None
+        return replace(element, text=tex, links=()) if tex else element
 
     def _text(self, kind: str, item: Region) -> Element:
         found = prose.paragraph(item.lines, self._ink.links, self._known)

@@ -117,9 +117,12 @@ class _Judge:
         length = sum(len(word.text) for word in words)
         maths = sum(len(word.text) for word in words if word.style.math)
         operators = glyphs.math_signs(item.text)
-        if item.kind == "formula":
-            return operators > 0 or maths > 0.2 * length
         prose_words = sum(len(word.text) > 3 and word.text.isalpha() and not word.style.math for word in words)
+        if item.kind == "formula":
+            # a step of an algorithm is a sentence with formulas in it
+            return prose_words < max(4, 0.2 * len(words)) and (operators > 0 or maths > 0.2 * length)
+        if signs.is_formula_number(words[-1].text):
+            operators += sum(item.text.count(sign) for sign in "<>")
         return (
             length < 160
             and operators > 0

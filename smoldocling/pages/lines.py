@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import pymupdf
 
@@ -44,9 +44,31 @@ class Style:
     color: int
 
 
+_Char = tuple[str, Any, Style, bool, str]
+"""As it is read, MuPDF's record, its style, whether it is raised, as it would be read on the line."""
+
+
+class Glyph(NamedTuple):
+    """One character as it is set: its sides and baseline in points; raised digits are plain ones here."""
+
+    text: str
+    x0: float
+    x1: float
+    baseline: float
+    style: Style
+
+    @property
+    def size(self) -> float:
+        """Font size, points."""
+        return self.style.size
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
-    """Characters without a space between them. `raised` counts the leading ones that stand above the baseline."""
+    """Characters without a space between them. `raised`: the first of them stand above the baseline.
+
+    raw  the characters as they are set, in the coordinates of the file; `glyphs` reads them
+    """
 
     text: str
     x0: float
@@ -56,11 +78,20 @@ class Word:
     style: Style
     baseline: float
     raised: bool = False
+    raw: tuple[_Char, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def rect(self) -> Rect:
         """Its rectangle in the frame."""
         return (self.x0, self.y0, self.x1, self.y1)
+
+    @property
+    def glyphs(self) -> list[Glyph]:
+        """Its characters one by one; in the frame only where the page is not turned."""
+        return [
+            Glyph(plain, char["bbox"][0], char["bbox"][2], char["origin"][1], style)
+            for _, char, style, _, plain in self.raw
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +194,7 @@ def _fate(span: Any) -> str:
 def _line(spans: list[Any], upright: bool, frame: Frame, styles: dict[tuple[Any, ...], Style]) -> Line | None:
     """The words of some spans of one row, None if nothing of it is on the page."""
     words: list[Word] = []
-    chars: list[tuple[str, Any, Style, bool]] = []
+    chars: list[_Char] = []
     rtl = any(glyphs.is_rtl(char["c"]) for span in spans for char in span["chars"])
     last = ""
     for span in spans:
@@ -177,7 +208,10 @@ def _line(spans: list[Any], upright: bool, frame: Frame, styles: dict[tuple[Any,
         high = raised and all(char["c"] in glyphs.SUPERSCRIPTS or char["c"].isspace() for char in span["chars"])
         unknown = bool(span["char_flags"] & _UNKNOWN)
         for char in span["chars"]:
-            last = glyphs.from_code(char["c"], font) if unknown else glyphs.clean(char["c"], font)
+            # a space that MuPDF adds has no code of its own
+            coded = unknown and not char["synthetic"]
+            last = glyphs.from_code(char["c"], font) if coded else glyphs.clean(char["c"], font)
+            plain = last
             if high:
                 last = glyphs.SUPERSCRIPTS.get(last, last)
             if last == " " or not last:
@@ -186,7 +220,7 @@ def _line(spans: list[Any], upright: bool, frame: Frame, styles: dict[tuple[Any,
                 continue
             if last in glyphs.ITEM_SIGNS:
                 _close(words, chars, rtl, upright, frame)
-            chars.append((last, char, style, raised))
+            chars.append((last, char, style, raised, plain))
     _close(words, chars, rtl, upright, frame)
     if not words:
         return None
@@ -208,30 +242,30 @@ def _line(spans: list[Any], upright: bool, frame: Frame, styles: dict[tuple[Any,
     )
 
 
-def _close(
-    words: list[Word], chars: list[tuple[str, Any, Style, bool]], rtl: bool, upright: bool, frame: Frame
-) -> None:
+def _close(words: list[Word], chars: list[_Char], rtl: bool, upright: bool, frame: Frame) -> None:
     """Moves the collected characters into a word if it lies on the page."""
     if not chars:
         return
-    boxes = [char["bbox"] for _, char, _, _ in chars]
+    boxes = [char["bbox"] for _, char, *_ in chars]
     rect = frame.turned(
         (min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes))
     )
     if frame.shows(rect):
         if rtl:
             text = "".join(
-                glyphs.mirrored_ligatures([(text, char["bbox"][2] - char["bbox"][0]) for text, char, _, _ in chars])
+                glyphs.mirrored_ligatures([(text, char["bbox"][2] - char["bbox"][0]) for text, char, *_ in chars])
             )
         else:
-            text = "".join([text for text, _, _, _ in chars])
+            text = "".join([text for text, *_ in chars])
             if not glyphs.ACCENTS.isdisjoint(text):
-                text = glyphs.accented([(text, *char["bbox"][::2]) for text, char, _, _ in chars])
+                text = glyphs.accented([(text, *char["bbox"][::2]) for text, char, *_ in chars])
         first = chars[0]
         plain = next((item for item in chars if not item[3]), first)
         x, y = plain[1]["origin"]
         baseline = frame.turned((x, y, x, y))[3]
-        words.append(Word(text, *_slim(rect, baseline, plain[2].size, upright), plain[2], baseline, first[3]))
+        words.append(
+            Word(text, *_slim(rect, baseline, plain[2].size, upright), plain[2], baseline, first[3], tuple(chars))
+        )
     chars.clear()
 
 

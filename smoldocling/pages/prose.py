@@ -100,6 +100,7 @@ def _glued(left: Word, right: Word) -> Word:
         y0=min(left.y0, right.y0),
         x1=max(left.x1, right.x1),
         y1=max(left.y1, right.y1),
+        raw=left.raw + right.raw,
     )
 
 

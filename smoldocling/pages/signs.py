@@ -32,6 +32,7 @@ _ORDERED = re.compile(
 _STATEMENT = re.compile(r"[;{}=()\[\]]|^\s*(?:\$|>>>|#)\s|\s--?\w")
 _ADDRESS = re.compile(r"\w@\w|https?://|www\.")
 _NOTE = re.compile(r"(?:\d{1,3}|[*∗†‡§¶#]{1,3}|[a-z])[).]?$")
+_FORMULA_NUMBER = re.compile(r"\((?:[A-Z]\.?)?\d{1,3}(?:\.\d{1,3})*[a-z]?\)$")
 _PAGE_NUMBER = re.compile(
     r"(?:(?:page|seite|p\.)\s*)?[-–—]?\s*(?:\d{1,4}|[ivxlc]{1,6})\s*[-–—]?(?:\s*(?:of|/|von|de)\s*\d{1,4})?$",
     re.IGNORECASE,
@@ -73,6 +74,11 @@ def has_note_mark(line: Line) -> bool:
     """Whether a line starts like a footnote: a raised number, a star, "1)"."""
     first = line.words[0]
     return bool(_NOTE.match(first.text)) or (first.raised and first.text[0].isdigit()) or first.text[0] in "*∗†‡§¶"
+
+
+def is_formula_number(text: str) -> bool:
+    """Whether a text is the number of a formula: (3), (2.14a), (A.1)."""
+    return bool(_FORMULA_NUMBER.match(text))
 
 
 def is_source(text: str) -> bool:
