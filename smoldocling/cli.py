@@ -97,6 +97,14 @@ Timeout = Annotated[
 WorkersN = Annotated[
     str, typer.Option("--workers", metavar="N", help="Processes that read files; 0: none, and a crash ends the run.")
 ]
+Server = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        metavar="URL",
+        help="Let an OpenAI-compatible server (vLLM, SGLang...) that has such a model read the pages.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print a summary for machines on stdout.")]
 
 
@@ -148,6 +156,7 @@ def convert(
     ] = False,
     timeout: Timeout = 30.0,
     workers: WorkersN = "auto",
+    server: Server = None,
     furniture: Furniture = False,
     page_break: PageBreak = None,
     as_json: Json = False,
@@ -192,6 +201,7 @@ def convert(
             pages=pages,
             page_images=Format.report in formats,
             workers="auto" if workers == "auto" else int(workers),
+            server=server,
             timeout=timeout,
             password=password or (partial(_ask_password, shown) if sys.stdin.isatty() and terminal else None),
         )
@@ -257,6 +267,7 @@ def corpus(
     ] = False,
     timeout: Timeout = 30.0,
     workers: WorkersN = "auto",
+    server: Server = None,
     to: Annotated[
         list[Format] | None,
         typer.Option("--to", help="Write such files, too, to DIR/files; may be given several times."),
@@ -309,6 +320,7 @@ def corpus(
             "pages": pages,
             "timeout": timeout,
             "workers": "auto" if workers == "auto" else int(workers),
+            "server": server,
             "password": password,
         },
     )

@@ -54,6 +54,12 @@ class Transcriber:
         self._drafts = drafts
 
     @property
+    def checkpoint(self) -> str:
+        """name@revision where it has one."""
+        found = self.vocab.checkpoint
+        return f"{found.name}@{found.revision}" if found.revision else found.name
+
+    @property
     def view(self) -> Tiled:
         """How pages are drawn for `request`."""
         return Tiled(self._splits, self.vocab.checkpoint.tile_px)

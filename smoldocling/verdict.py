@@ -16,6 +16,7 @@ from smoldocling.result import PageResult, Status, walk
 if TYPE_CHECKING:
     from smoldocling.desk import Outcome
     from smoldocling.pages.textlayer import Reading
+    from smoldocling.remote import Remote
     from smoldocling.transcriber import Transcriber
     from smoldocling.workers.orders import Looked
 
@@ -25,7 +26,7 @@ CUT_SHORT: frozenset[Status] = frozenset({"truncated", "repeated"})
 
 
 def verdict(
-    model: Transcriber, text: TextName, source: str, number: int, looked: Looked, outcome: Outcome
+    model: Transcriber | Remote, text: TextName, source: str, number: int, looked: Looked, outcome: Outcome
 ) -> PageResult:
     """The page. A mistake of ours costs that page, and says whose it was."""
     name = model.engine.name
