@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from converters.markers import split_marker
 from doctags.tree import Box, Cell
 
 Kind = Literal["heading", "text", "item", "code", "formula", "table"]
@@ -92,6 +93,15 @@ def joined(blocks: Iterable[Block]) -> str:
 def tidy(text: str) -> str:
     """NFC, and one blank for any white space: what no metric looks at."""
     return _SPACE.sub(" ", unicodedata.normalize("NFC", text)).strip()
+
+
+def item(text: str) -> Block:
+    """A list item without the sign that only says that it is one: a bullet, a tick box, a number.
+
+    Formats differ in whether it is text: Markdown has its own for them, and a PDF's bullet may be any glyph.
+    """
+    marker, rest = split_marker(text.strip())
+    return Block("item", rest if marker is not None and marker.kind != "label" else text.strip())
 
 
 def table(cells: Iterable[Cell]) -> Block:

@@ -6,8 +6,9 @@ Knows: words and the blanks between them. Does not know: HTML.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 from smoldocling.diff import gaps
@@ -18,15 +19,21 @@ _BLANKS = re.compile(r"\s+")
 # Of a long stretch that is right its beginning and its end are shown.
 LONG = 60
 AROUND = 20
+# So many words in a row that are missing here and extra there have been moved.
+RUN = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Words in one condition. `left_out` counts those that are not shown, in the middle of a long stretch."""
+    """Words in one condition. `left_out` counts those that are not shown, in the middle of a long stretch.
+
+    moved  what is missing here is extra elsewhere, or the other way round
+    """
 
     kind: Kind
     text: str
     left_out: int = 0
+    moved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +59,29 @@ def difference(said: str, true: str) -> list[Stretch]:
             stretches[-1][1].extend(some)
         else:
             stretches.append((kind, list(some)))
-    return [part for kind, some in stretches for part in _shown(kind, some)]
+    runs = {kind: _runs(some for other, some in stretches if other == kind) for kind in ("missing", "extra")}
+    shared = runs["missing"] & runs["extra"]
+    return [part for kind, some in stretches for part in _shown(kind, some, shared)]
 
 
-def _shown(kind: Kind, some: list[_Word]) -> Iterator[Stretch]:
-    if kind == "same" and len(some) > LONG:
+def _runs(stretches: Iterable[list[_Word]]) -> set[tuple[str, ...]]:
+    return {run for some in stretches for run in _windows(some)}
+
+
+def _windows(some: list[_Word]) -> Iterator[tuple[str, ...]]:
+    return (tuple(word.text for word in some[at : at + RUN]) for at in range(len(some) - RUN + 1))
+
+
+def _shown(kind: Kind, some: list[_Word], shared: set[tuple[str, ...]]) -> Iterator[Stretch]:
+    if kind != "same":
+        moved = [False] * len(some)
+        for at, run in enumerate(_windows(some)):
+            if run in shared:
+                moved[at : at + RUN] = [True] * RUN
+        for is_moved, part in groupby(zip(moved, some, strict=True), key=lambda pair: pair[0]):
+            yield Stretch(kind, _joined([word for _, word in part]), moved=is_moved)
+        return
+    if len(some) > LONG:
         yield Stretch(kind, _joined(some[:AROUND]), len(some) - 2 * AROUND)
         yield Stretch(kind, _joined(some[-AROUND:]))
     else:

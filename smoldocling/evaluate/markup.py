@@ -17,14 +17,13 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
 from doctags.tree import Cell
-from smoldocling.evaluate.content import Block, Kind, table
+from smoldocling.evaluate.content import Block, Kind, item, table
 from smoldocling.evaluate.tabular import latex_blocks
 
 # A dollar sign that begins or ends a formula has no blank inside, and no digit behind its end: "$5 and $6" is money.
 _INLINE_FORMULA = re.compile(r"\$(?!\s)((?:\\.|[^$\\])+?)(?<!\s)\$(?!\d)", re.DOTALL)
 _FORMULA = re.compile(r"\s*(?:\$\$(.+?)\$\$|\\\[(.+?)\\\])\s*", re.DOTALL)
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
-_BOX = re.compile(r"\[[ xX]\]\s+")
 _HEADINGS = {f"h{level}": level - 1 for level in range(1, 7)}
 _UNSEEN = frozenset({"script", "style", "head", "template", "noscript", "svg", "img", "colgroup"})
 _INLINE = frozenset(
@@ -101,8 +100,7 @@ def _paragraph(token: Token, level: int | None, in_item: bool) -> list[Block]:
     if "\\begin{tabular}" in token.content:
         return latex_blocks(token.content, _said_inline)
     if "$$" not in token.content and "\\[" not in token.content:
-        text = _text(token)
-        return [Block(kind, _BOX.sub("", text, count=1) if in_item and _BOX.match(text) else text)]
+        return [item(_text(token)) if in_item else Block("text", _text(token))]
     blocks, start = [], 0
     for found in _FORMULA.finditer(token.content):
         blocks += _inline(token.content[start : found.start()], kind)
@@ -163,7 +161,8 @@ class _Walker:
         text = "".join(self._said).strip()
         if text:
             text = " ".join(text.split())
-            self.blocks.append(Block(self._kind, text, self._level if self._kind == "heading" else 0))
+            level = self._level if self._kind == "heading" else 0
+            self.blocks.append(item(text) if self._kind == "item" else Block(self._kind, text, level))
         self._said, self._kind = [], "text"
 
     def walk(self, element: etree._Element) -> None:

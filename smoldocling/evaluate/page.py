@@ -33,6 +33,13 @@ COLUMNS = ("characters", "words", "f1", "bleu", "order", "headings", "teds", "fo
 # Pages of a document that is compared as a whole: enough to find one's way, and the file stays small.
 MOST_SHEETS = 6
 MOST_DOCUMENTS = 200
+_HEADS = (
+    ("Score", None),
+    ("", None),
+    ("Value", "number"),
+    ("95 % interval", "number interval"),
+    ("over", "about"),
+)
 _FATES = {
     "empty": "nothing was read",
     "missing": "not predicted",
@@ -64,9 +71,10 @@ def to_page(result: Evaluation, worst: int, title: str) -> str:
     cases = _cases(result)[:worst]
     _totals(add(summary, "section", class_="card"), totals(result.documents), paged)
     _documents(add(summary, "section", class_="card"), result, {case.document.name for case in cases})
+    about = add(main, "section", class_="card")
+    _key(about, cases, paged=paged)
     if result.notes:
-        _notes(add(main, "section", class_="card"), result.notes)
-    _key(add(main, "section", class_="card"), cases, paged=paged)
+        _notes(about, result.notes)
     for place, case in enumerate(cases, 1):
         _case(main, case, place)
     return etree.tostring(root, encoding="unicode", method="html", doctype="<!DOCTYPE html>") + "\n"
@@ -113,17 +121,17 @@ def _totals(card: Node, found: Sequence[Total], paged: bool) -> None:
     add(card, "h2", "Totals")
     table = add(add(card, "div", class_="wide"), "table")
     row = add(add(table, "thead"), "tr")
-    for name, kind in (("Score", None), ("", None), ("Value", "number"), ("95 % interval", "number interval")):
+    for name, kind in _HEADS:
         add(row, "th", name, class_=kind, scope="col")
     body = add(table, "tbody")
     for total in found:
         about = metric(total.name)
         row = add(body, "tr")
-        label = add(row, "th", about.title + " ", scope="row", title=about.note)
-        add(label, "span", over(total, paged), class_="note about")
+        add(row, "th", about.title, scope="row", title=about.note)
         _scale(add(row, "td"), total.value, total.interval)
         add(row, "td", f"{total.value:.3f}", class_="number")
         add(row, "td", _interval(total.interval), class_="number interval")
+        add(row, "td", over(total, paged), class_="note about")
 
 
 def _interval(interval: Interval | None) -> str:
@@ -192,8 +200,11 @@ def _key(card: Node, cases: Sequence[_Case], *, paged: bool) -> None:
         return
     add(card, "h2", f"The {len(cases)} worst {'pages' if paged else 'documents'}")
     key = add(card, "p", class_="key")
-    add(add(key, "span"), "del", "missing").tail = " is in the truth and was not read"
-    add(add(key, "span"), "ins", "extra").tail = " was read and is not in the truth"
+    add(add(key, "span"), "ins", "missing").tail = " is in the truth and was not read"
+    add(add(key, "span"), "del", "extra").tail = " was read and is not in the truth"
+    moved = add(key, "span")
+    add(moved, "ins", "moved", class_="moved").tail = " belongs here and was read "
+    add(moved, "del", "elsewhere", class_="moved")
     add(add(key, "span"), "span", "120 words", class_="gap").tail = " are right and not shown"
 
 
@@ -233,7 +244,8 @@ def _words(box: Node, page: PageScore) -> None:
         if stretch.kind == "same":
             last = _append(text, last, stretch.text)
         else:
-            last = add(text, "del" if stretch.kind == "missing" else "ins", stretch.text)
+            tag = "ins" if stretch.kind == "missing" else "del"
+            last = add(text, tag, stretch.text, class_="moved" if stretch.moved else None)
         if stretch.left_out:
             last = add(text, "span", f"{stretch.left_out:,} words", class_="gap")
     if len(text) == 0 and not text.text:

@@ -44,7 +44,6 @@ def pair(said: Path, true: Path, suffixes: Sequence[str], pages: Path | None = N
     `suffixes` are those that are taken, the ones that say more first: of two files with one name the first is taken.
     `pages` is where the documents themselves are, if not beside either. Raises UnusableInput.
     """
-    notes: list[str] = []
     if said.is_file() and true.is_file():
         for path in (said, true):
             _taken(path, suffixes)
@@ -60,25 +59,35 @@ def pair(said: Path, true: Path, suffixes: Sequence[str], pages: Path | None = N
     if not theirs and not ours:
         raise UnusableInput(f"{true}: nothing to score: files that end in {_listed(suffixes)} are taken")
     pairs = []
+    aside: dict[tuple[str, str], list[str]] = {}
     for key in sorted(ours.keys() | theirs.keys()):
-        a, b = _chosen(ours.get(key, []), theirs.get(key, []), notes)
+        a, b = _chosen(ours.get(key, []), theirs.get(key, []), aside)
         images = [_beside(pages, PurePath(key))]
         images += [_image(path.with_suffix("")) for path in (b, a) if path is not None]
         pairs.append(Pair(key, a, b, next(filter(None, images), None)))
+    notes = [
+        f"{taken} is taken, {others} beside it left aside: {_some(names)}" for (taken, others), names in aside.items()
+    ]
     return Pairs(tuple(pairs), tuple(notes))
 
 
-def _chosen(ours: Sequence[Path], theirs: Sequence[Path], notes: list[str]) -> tuple[Path | None, Path | None]:
-    """Of each side the file in a format that both have; else in the one that says most."""
+def _chosen(
+    ours: Sequence[Path], theirs: Sequence[Path], aside: dict[tuple[str, str], list[str]]
+) -> tuple[Path | None, Path | None]:
+    """Of each side the file in a format that both have; else in the one that says most. Others go to `aside`."""
     common = [a for a in ours if any(a.suffix.lower() == b.suffix.lower() for b in theirs)]
     said = next(iter((*common, *ours)), None)
     same = [b for b in theirs if said is not None and b.suffix.lower() == said.suffix.lower()]
     true = next(iter((*same, *theirs)), None)
     for taken, paths in ((said, ours), (true, theirs)):
-        if len(paths) > 1:
-            others = ", ".join(path.name for path in paths if path != taken)
-            notes.append(f"{taken} is taken; beside it {others}: left aside")
+        if taken is not None and len(paths) > 1:
+            others = ", ".join(path.suffix.lower() for path in paths if path != taken)
+            aside.setdefault((taken.suffix.lower(), others), []).append(taken.name)
     return said, true
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
 
 
 def _documents(root: Path, suffixes: Sequence[str]) -> dict[str, list[Path]]:

@@ -34,6 +34,7 @@ from converters.outline import outline
 from doctags.tree import GRID, Box, Cell, Element
 from smoldocling.errors import UnusableInput
 from smoldocling.evaluate.content import Block, Content, Kind, Sheet, Spot, table
+from smoldocling.evaluate.content import item as listed
 from smoldocling.evaluate.markup import html_blocks, markdown_blocks
 
 if TYPE_CHECKING:
@@ -238,7 +239,7 @@ def _docling_blocks(item: NodeItem) -> list[Block]:
         case SectionHeaderItem():
             return [Block("heading", item.text, item.level)]
         case ListItem():
-            return [Block("item", item.text)]
+            return [listed(item.text)]
         case CodeItem():
             return [Block("code", item.text)]
         case FormulaItem():

@@ -64,7 +64,7 @@ def over(total: Total, paged: bool) -> str:
     unit = metric(total.name).unit
     unit = "document" if unit == "page" and not paged else unit
     plural = {"pair of cells": "pairs of cells", "box": "boxes"}.get(unit, unit + "s")
-    return f"{total.count:g} {unit if total.count == 1 else plural}"
+    return f"{total.count:,.0f} {unit if total.count == 1 else plural}"
 
 
 def worst_first(documents: Sequence[DocumentScore]) -> list[DocumentScore]:
