@@ -15,7 +15,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -29,7 +29,7 @@ from smoldocling.layer import reason
 from smoldocling.pages import documents, sources
 from smoldocling.selection import Selection
 from smoldocling.workers.board import Answer, Order
-from smoldocling.workers.limits import OPENING_TIMES, Limits
+from smoldocling.workers.limits import Limits
 from smoldocling.workers.orders import Count, Counted, Paper, Work
 from smoldocling.workers.pool import Here, Reply
 
@@ -53,14 +53,25 @@ class Hands(Protocol):
 
 
 class Job:
-    """One document on its way through; `left` pages of `numbers` are not done yet."""
+    """One document on its way through; `left` pages of `numbers` are not done yet.
 
-    def __init__(self, source: sources.Source, paper: Paper, counted: Counted, numbers: list[int]) -> None:
+    alone  why its pages are read without a look at the others, where they are
+    """
+
+    def __init__(
+        self, source: sources.Source, paper: Paper, counted: Counted, numbers: list[int], alone: str | None
+    ) -> None:
         self.source = source
         self.paper = paper
         self.warnings = counted.warnings
         self.numbers = numbers
+        self.alone = alone
         self.left = len(numbers)
+
+    @property
+    def tries(self) -> int:
+        """How many workers a page may cost. Of a single page, the look through the document was the first."""
+        return 1 if self.alone is not None and len(self.numbers) == 1 else 2
 
     @property
     def done(self) -> bool:
@@ -70,12 +81,13 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A page, and what came of the order for it."""
+    """A page, what came of the order for it, and of the one that followed from that, if any."""
 
     ticket: int
     job: Job
     number: int
     answer: Answer
+    more: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +130,12 @@ class _Told:
     left: bool = False
 
 
-_Mail = Fed[sources.Source | sources.Unfit] | Over | _Opened | Seen | _Told
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    seen: Seen
+
+
+_Mail = Fed[sources.Source | sources.Unfit] | Over | _Opened | Seen | _Followed | _Told
 
 
 @dataclass
@@ -127,6 +144,7 @@ class Intake:
 
     hands   who opens documents and works on pages
     work    a page's number -> what is to be done with it
+    then    a page -> what else is to be done with it, now that this is known
     window  how many orders may be on their way
     span    how many things may have a ticket and not have reached their end; None: as many as others take
     """
@@ -134,6 +152,7 @@ class Intake:
     selection: Selection
     hands: Hands
     work: Callable[[int], Work]
+    then: Callable[[Seen], Work | None]
     limits: Limits
     window: int
     span: int | None = None
@@ -171,6 +190,13 @@ class Intake:
                         self._flying -= 1
                         self._open_now(place, answer, password)
                     case Seen() as seen:
+                        work = self.then(seen)
+                        if work is None:
+                            self._flying -= 1
+                            yield seen
+                        else:
+                            self._order_more(seen, work)
+                    case _Followed(seen):
                         self._flying -= 1
                         yield seen
                     case _Told(left):
@@ -276,9 +302,14 @@ class Intake:
             place.next += 1
             ticket = self._ticket()
             self._flying += 1
-            order = Order(job.paper, self.work(number), self.limits, self)
+            order = Order(job.paper, self.work(number), self.limits, self, tries=job.tries)
             self.hands_for(job.source).put(order, partial(self._seen, ticket, job, number))
         return True
+
+    def _order_more(self, seen: Seen, work: Work) -> None:
+        """Have something more done with a page that is on its way, while its document is open."""
+        order = Order(seen.job.paper, work, self.limits, self, urgent=True)
+        self.hands_for(seen.job.source).put(order, lambda answer: self._mail.put(_Followed(replace(seen, more=answer))))
 
     def _order_open(self, place: _Place, password: str | None) -> None:
         """Have a document opened, or find out why not."""
@@ -293,8 +324,7 @@ class Intake:
             return
         place.paper = Paper(f"{os.getpid()}-{next(_PAPERS)}", portable, password)
         self._flying += 1
-        limits = Limits(OPENING_TIMES * self.limits.seconds, self.limits.memory)
-        order = Order(place.paper, Count(), limits, self)
+        order = Order(place.paper, Count(), self.limits, self)
         self.hands_for(place.source).put(order, lambda answer: self._mail.put(_Opened(place, answer)))
 
     def _open_now(self, place: _Place, answer: Answer, password: documents.Password) -> None:
@@ -310,19 +340,20 @@ class Intake:
                     return
             if answer.error is not None:
                 raise answer.error
-            place.job = self._job(source, place.paper, answer.value)
+            place.job = self._job(source, place.paper, answer)
             self._open.add(place.job)
         except Exception as error:
             self.hands_for(source).forget(place.paper)
             place.unfit = sources.Unfit(source.name, reason(error))
 
-    def _job(self, source: sources.Source, paper: Paper, counted: Counted) -> Job:
+    def _job(self, source: sources.Source, paper: Paper, answer: Answer) -> Job:
+        counted: Counted = answer.value
         numbers = self.selection.numbers(counted.page_count)
         if not any(number <= counted.page_count for number in numbers):
             pages = "1 page" if counted.page_count == 1 else f"{counted.page_count} pages"
             asked = f"page {numbers[0]}" if len(numbers) == 1 else "page of those asked for"
             raise UnusableInput(f"there is no {asked}: the document has {pages}")
-        return Job(source, paper, counted, numbers)
+        return Job(source, replace(paper, manner=counted.manner), counted, numbers, answer.lost)
 
     def _seen(self, ticket: int, job: Job, number: int, answer: Answer) -> None:
         self._mail.put(Seen(ticket, job, number, answer))

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import doctags
-from smoldocling import crops
 from smoldocling.errors import SmolDoclingError, UnreadablePage
 from smoldocling.pages.sources import because
 from smoldocling.result import PageResult
@@ -21,19 +20,17 @@ if TYPE_CHECKING:
 ENGINE = "textlayer"
 
 
-def answer(source: str, page: SourcePage, why: str | None, *, pictures: bool, image: bool) -> PageResult:
+def answer(source: str, page: SourcePage, why: str | None) -> PageResult:
     """The page as its text layer has it, or a failed page that says why not.
 
     why  why there is no model that could read it, where that is worth saying
     """
     try:
-        result = _read(source, page, why)
-        if pictures:
-            found, problems = crops.cut(result.tree, page)
-            result = replace(result, pictures=found, problems=result.problems + problems)
+        return _read(source, page, why)
+    except MemoryError:
+        raise
     except Exception as error:
-        result = missing(source, page.number, reason(error), ENGINE, page.size)
-    return replace(result, image=crops.whole(page)) if image else result
+        return missing(source, page.number, reason(error), ENGINE, page.size)
 
 
 def missing(source: str, number: int, error: str, engine: str, size: tuple[float, float] | None = None) -> PageResult:

@@ -7,8 +7,9 @@ the engine, those in it, and a few behind it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
+from contextlib import aclosing, closing
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePath
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 import converters
 import doctags
 from smoldocling import layer, selection
+from smoldocling.awaited import awaited, pulled
 from smoldocling.desk import Desk
 from smoldocling.errors import NoCheckpoint, UnusableInput, UnusableOption
 from smoldocling.flow import Flow
@@ -28,13 +30,16 @@ from smoldocling.result import PageResult, Result, Status
 from smoldocling.transcriber import Transcriber, load
 from smoldocling.verdict import TextName, verdict
 from smoldocling.workers import pool
+from smoldocling.workers.board import Answer
 from smoldocling.workers.limits import TIMEOUT_SECONDS, Limits
 from smoldocling.workers.orders import Cut, Cuts, Look, Looked, Read, Work
 
 if TYPE_CHECKING:
     from smoldocling.desk import Outcome
     from smoldocling.engine.sequence import Generation, Request
+    from smoldocling.remote import Remote
 
+DEFAULT_MODEL = "smoldocling"
 TEXTS: tuple[TextName, ...] = ("auto", "model", "page")
 EngineName = Literal["auto", "native", "transformers", "textlayer"]
 ENGINES: tuple[EngineName, ...] = ("auto", "native", "transformers", "textlayer")
@@ -70,7 +75,7 @@ class Converter:
     def __init__(
         self,
         *,
-        model: str = "smoldocling",
+        model: str = DEFAULT_MODEL,
         engine: EngineName = "auto",
         splits: int | None = None,
         device: str = "auto",
@@ -86,8 +91,9 @@ class Converter:
         page_images: bool = False,
         workers: Workers = "auto",
         timeout: float = TIMEOUT_SECONDS,
+        server: str | None = None,
     ) -> None:
-        """Find and load the checkpoint that `engine` needs.
+        """Find and load the checkpoint that `engine` needs, or the server that has it.
 
         engine    "native" reads pages with the model, and raises NoCheckpoint where there is none and UnknownNetwork
                   where it is of another architecture; "transformers" does the same through that library; "textlayer"
@@ -103,6 +109,9 @@ class Converter:
         page_images  keep an image of every page, as a report wants it
         workers   processes that read and draw PDFs, so that a crash or a hang costs one page; 0: none, all is done here
         timeout   seconds after which a page is given up, where there are workers; a model takes the time it takes
+        server    address of an OpenAI-compatible server that serves such a model, which then reads the pages in place
+                  of an engine here; `model` is its name there, `batch_size` how many requests are open at a time, and
+                  SMOLDOCLING_API_KEY in the environment is sent along
 
         Raises UnusableOption, NoCheckpoint, UnusableCheckpoint.
         """
@@ -129,8 +138,10 @@ class Converter:
         self._page_images = page_images
         self.without_model: str | None = None
         """Why pages are read from their text layer although a model was asked for; None where one is used."""
-        self._model: Transcriber | None = None
-        if engine != "textlayer":
+        self._model: Transcriber | Remote | None = None
+        if server is not None:
+            self._model = _serving(server, engine, model, splits, batch_size, max_new_tokens, constrain=constrain)
+        elif engine != "textlayer":
             try:
                 self._model = load(
                     model,
@@ -164,8 +175,7 @@ class Converter:
         """The checkpoint in use, name@revision where it has one; None where pages are read without a model."""
         if self._model is None:
             return None
-        found = self._model.vocab.checkpoint
-        return f"{found.name}@{found.revision}" if found.revision else found.name
+        return self._model.checkpoint
 
     def convert(self, source: sources.Input) -> Result:
         """Convert one document: a path, bytes, a binary file or a PIL image.
@@ -188,6 +198,21 @@ class Converter:
         """
         with closing(self._work(inputs, ordered)) as work:
             for done in work:
+                yield _unopened(done) if isinstance(done, sources.Unfit) else done[1]
+
+    async def astream(
+        self,
+        inputs: AsyncIterable[sources.Input] | Iterable[sources.Input] | sources.Input,
+        *,
+        ordered: bool = False,
+    ) -> AsyncIterator[PageResult]:
+        """`stream` for asyncio: the loop goes on while pages are waited for, and cancelling ends the work.
+
+        `inputs` may be asynchronous too.
+        """
+        given = pulled(inputs, asyncio.get_running_loop()) if isinstance(inputs, AsyncIterable) else inputs
+        async with aclosing(awaited(partial(self._work, given, ordered))) as work:
+            async for done in work:
                 yield _unopened(done) if isinstance(done, sources.Unfit) else done[1]
 
     def documents(
@@ -227,7 +252,7 @@ class Converter:
         hands: Hands = pool.shared(most) if most else pool.Here()
         window = 1 if not most else most + LOOKS_AHEAD if self._model else most * READS_AHEAD
         span = window + (MODEL_SPAN if self._model else window) if ordered else None
-        return Intake(self._selection, hands, self._order, Limits(self._timeout), window, span)
+        return Intake(self._selection, hands, self._order, self._more, Limits(self._timeout), window, span)
 
     def _most_workers(self) -> int:
         return min(pool.cores(), MOST_LOOKING if self._model else MOST_READING)
@@ -235,8 +260,19 @@ class Converter:
     def _order(self, number: int) -> Work:
         """What is wanted of a page."""
         if self._model is None:
-            return Read(number, self._pictures, self._page_images, self.without_model)
+            return Read(number, self.without_model)
         return Look(number, self._model.view)
+
+    def _more(self, seen: Seen) -> Work | None:
+        """What is wanted of a page that has been read from its text layer."""
+        return self._illustrating(seen.answer.value) if isinstance(seen.answer.value, PageResult) else None
+
+    def _illustrating(self, page: PageResult) -> Work | None:
+        """What gets a page its pictures; None where it has none. A page may hang there that could be read."""
+        wanted = self._pictures and bool(converters.picture_elements(page.tree))
+        if not wanted and not self._page_images:
+            return None
+        return Cut(page.number, page.tree if wanted else None, self._page_images)
 
     def _work(
         self,
@@ -300,31 +336,54 @@ class Converter:
         elif isinstance(answer.value, Looked):
             assert self._model is not None, "pages are looked at for a model"
             page = verdict(self._model, self._text, job.source.name, found.number, answer.value, outcome)
-            page = self._illustrated(intake, job, page)
+            page = _retried(page, answer.lost)
+            work = self._illustrating(page)
+            page = _illustrated(page, None if work is None else intake.ask(job, work))
         else:
-            page = answer.value
-        page = _retried(page, answer.lost)
+            page = _illustrated(_retried(answer.value, answer.lost), found.more)
+        if job.alone is not None and page.status != "failed":
+            page = _noted(page, f"read without a look at the document's other pages: {job.alone}")
         page = replace(page, of=len(job.numbers), warnings=job.warnings)
         intake.finish(job)
         return job, page
 
-    def _illustrated(self, intake: Intake, job: Job, page: PageResult) -> PageResult:
-        """The page with its pictures. One whose pictures cannot be had is a page all the same."""
-        wanted = self._pictures and bool(converters.picture_elements(page.tree))
-        if not wanted and not self._page_images:
-            return page
-        work = Cut(page.number, page.tree if wanted else None, self._page_images)
-        answer = intake.ask(job, work)
-        if answer.error is not None:
-            return _noted(page, f"its pictures could not be cut out: {reason(answer.error)}")
-        cuts: Cuts = answer.value
-        page = replace(page, pictures=cuts.pictures, problems=page.problems + cuts.problems, image=cuts.image)
-        return _retried(page, answer.lost)
+
+def _serving(
+    url: str,
+    engine: EngineName,
+    model: str,
+    splits: int | None,
+    batch_size: int | Literal["auto"],
+    max_new_tokens: int | None,
+    *,
+    constrain: bool,
+) -> Remote:
+    """Raises UnusableOption for what a server cannot be asked, and where there is none."""
+    if engine != "auto":
+        raise UnusableOption(f"server {url}: it reads the pages, so there is no engine {engine!r} to choose")
+    if constrain:
+        raise UnusableOption(f"server {url}: what it may write cannot be constrained from here")
+    from smoldocling import remote  # HTTP is for those who have a server
+
+    concurrency = remote.CONCURRENCY if batch_size == "auto" else batch_size
+    name = None if model == DEFAULT_MODEL else model
+    return remote.Remote(remote.Server(url, name, concurrency=concurrency, max_new_tokens=max_new_tokens), splits)
 
 
 def convert(source: sources.Input, **options: object) -> Result:
     """Convert one document; options are those of Converter. To convert many, make one Converter and keep it."""
     return Converter(**options).convert(source)  # type: ignore[arg-type]
+
+
+def _illustrated(page: PageResult, answer: Answer | None) -> PageResult:
+    """The page with its pictures. One whose pictures cannot be had is a page all the same."""
+    if answer is None:
+        return page
+    if answer.error is not None:
+        return _noted(page, f"its pictures could not be drawn: {reason(answer.error)}")
+    cuts: Cuts = answer.value
+    page = replace(page, pictures=cuts.pictures, problems=page.problems + cuts.problems, image=cuts.image)
+    return _retried(page, answer.lost)
 
 
 def _retried(page: PageResult, lost: str | None) -> PageResult:

@@ -1,7 +1,7 @@
 """How a page is drawn for who reads it: cut into tiles for our own engines, as one image for somebody's server.
 
-Knows: open pages, tiles. Does not know: what becomes of the pixels. It is done where the document is open, and only what
-the reader needs comes back.
+Knows: open pages, tiles. Does not know: what becomes of the pixels. It is done where the document is open, so that only
+what the reader needs comes back.
 """
 
 from __future__ import annotations

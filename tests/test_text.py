@@ -57,6 +57,7 @@ def read(checkpoint: str, data: bytes = PRINTED, text: TextName = "auto", limit:
         dtype="float32",
         text=text,
         max_new_tokens=limit,
+        workers=0,
     )
     (page,) = converter.stream([data])
     return page

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import pickle
 import stat
 import threading
 import warnings
@@ -20,7 +21,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from smoldocling.errors import UnreadablePage, UnusableInput
 from smoldocling.pages import colour, raster
-from smoldocling.pages.mupdf import ALONE
+from smoldocling.pages.mupdf import ALONE as ALONE_IN_MUPDF
 from smoldocling.pages.sources import TAKEN, Source, because
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ _QUIET = threading.RLock()
 class Locked(UnusableInput):
     """A document that opens with a password, and none was given."""
 
+
+Manner = bytes
+"""What the whole of a PDF says about its headings, pickled: who only hands it on need not import PyMuPDF for it."""
+ALONE: Manner = b""
+"""Each page is read as if there were no other."""
 
 Password = str | Callable[[str], str | None] | None
 
@@ -79,6 +85,7 @@ class Document:
         self._pdf: pymupdf.Document | None = None
         self._image: Image.Image | None = None
         self._reader: Reader | None = None
+        self._alone = False
         if isinstance(source.content, Image.Image):
             self._image, self.page_count = source.content, self._frames(source.content)
             return
@@ -97,7 +104,7 @@ class Document:
 
     def close(self) -> None:
         """Give back the file's memory."""
-        with ALONE:
+        with ALONE_IN_MUPDF:
             if self._pdf is not None and not self._pdf.is_closed:
                 self._pdf.close()
         self._reader = None
@@ -115,7 +122,7 @@ class Document:
     def _open_pdf(self, data: bytes, password: Password) -> tuple[pymupdf.Document, int]:
         import pymupdf
 
-        with ALONE:
+        with ALONE_IN_MUPDF:
             pymupdf.TOOLS.mupdf_display_errors(False)
             pymupdf.TOOLS.mupdf_display_warnings(False)
             try:
@@ -125,7 +132,7 @@ class Document:
                 raise UnusableInput(f"damaged PDF: {because(error)}") from error
         if locked:
             _unlock(pdf, password(self.name) if callable(password) else password)
-        with ALONE:
+        with ALONE_IN_MUPDF:
             try:
                 count = len(pdf)
             except Exception as error:
@@ -157,7 +164,7 @@ class Document:
 
     def _pdf_page(self, number: int) -> SourcePage:
         try:
-            with ALONE:
+            with ALONE_IN_MUPDF:
                 rect = self._numbered(number).rect
             size = (float(rect.width), float(rect.height))
         except Exception as error:
@@ -180,7 +187,7 @@ class Document:
 
     def _drawn(self, number: int, draw: Callable[[pymupdf.Page], npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
         """What `draw` makes of a page, which is let go before it is another's turn."""
-        with ALONE:
+        with ALONE_IN_MUPDF:
             try:
                 return draw(self._numbered(number))
             except UnreadablePage:
@@ -188,12 +195,39 @@ class Document:
             except Exception as error:
                 raise UnreadablePage(f"damaged page: {because(error)}") from error
 
-    def _read_text_layer(self, number: int) -> Reading:
+    def study(self) -> Manner | None:
+        """What the whole of it says about its headings, for another process that reads it; None for images."""
+        if self._pdf is None:
+            return None
+        from smoldocling.pages import manner
+
+        with ALONE_IN_MUPDF:
+            found = manner.study(self._pdf)
+        self._text_layer()._manner = found
+        return pickle.dumps(found)
+
+    def follow(self, manner: Manner) -> None:
+        """Take somebody else's word for what `study` finds out; or ALONE."""
+        if manner == ALONE:
+            self._alone = True
+        elif self._pdf is not None:
+            self._text_layer()._manner = pickle.loads(manner)
+
+    def _text_layer(self) -> Reader:
         from smoldocling.pages.textlayer import Reader
 
         if self._reader is None:
             self._reader = Reader(self._pdf)
-        return self._reader.read(number - 1)
+        return self._reader
+
+    def _read_text_layer(self, number: int) -> Reading:
+        reader = self._text_layer()
+        if self._alone:
+            from smoldocling.pages import manner
+
+            with ALONE_IN_MUPDF:
+                reader._manner = manner.study(_Single(self._pdf, number))
+        return reader.read(number - 1)
 
     def _image_page(self, number: int) -> SourcePage:
         assert self._image is not None, "an image page comes from an image"
@@ -207,11 +241,27 @@ class Document:
         )
 
 
+class _Single:
+    """A document of which only one page can be seen."""
+
+    page_count = 1
+
+    def __init__(self, pdf: pymupdf.Document, number: int) -> None:
+        self._pdf = pdf
+        self._number = number
+
+    def __getitem__(self, _: int) -> pymupdf.Page:
+        return self._pdf[self._number - 1]
+
+    def get_toc(self, *, simple: bool) -> Any:
+        return self._pdf.get_toc(simple=simple)
+
+
 def _unlock(pdf: pymupdf.Document, password: str | None) -> None:
     if password is None:
         raise Locked("password-protected PDF: give its password (--password, SMOLDOCLING_PASSWORD, or password=)")
     fits = False
-    with ALONE, contextlib.suppress(Exception):  # MuPDF takes no password that is not UTF-8, and so none fits
+    with ALONE_IN_MUPDF, contextlib.suppress(Exception):  # MuPDF takes no password that is not UTF-8, and so none fits
         fits = bool(pdf.authenticate(password))
     if not fits:
         raise UnusableInput("password-protected PDF: the password is wrong")

@@ -32,13 +32,18 @@ class Answer:
 
 @dataclass(eq=False, slots=True)
 class Order:
-    """Work on a document for somebody. `lane` is whose it is: they are withdrawn together."""
+    """Work on a document for somebody.
+
+    lane   whose it is: they are withdrawn together
+    tries  how many workers it may cost
+    """
 
     paper: Paper
     work: Work
     limits: Limits
     lane: object
     urgent: bool = False
+    tries: int = 2
     since: float = field(default=0.0)
     withdrawn: bool = False
 

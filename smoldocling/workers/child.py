@@ -118,6 +118,9 @@ class Child:
         self.used = done.memory
         if done.open:
             self._open[paper.key] = None
+        if isinstance(done.error, MemoryError):
+            self.end()
+            raise Lost(allowed.too_large)
         if done.error is not None:
             raise done.error
         return done.value

@@ -15,8 +15,6 @@ GIB = 2**30
 # The largest picture that is taken needs 1.6 GiB while it is turned upright.
 MEMORY = 2 * GIB
 TIMEOUT_SECONDS = 30.0
-# Opening a document looks at a sample of its pages.
-OPENING_TIMES = 2.0
 
 
 @dataclass(frozen=True, slots=True)

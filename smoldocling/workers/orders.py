@@ -15,6 +15,7 @@ from smoldocling import crops, layer
 from smoldocling.errors import SmolDoclingError, UnreadablePage
 from smoldocling.layer import reason
 from smoldocling.pages import documents
+from smoldocling.pages.documents import ALONE, Manner
 from smoldocling.pages.sources import Source
 
 if TYPE_CHECKING:
@@ -25,11 +26,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """A document that somebody wants things of; `key` is its own within the program."""
+    """A document that somebody wants things of.
+
+    key     its own within the program
+    manner  what has been found out about the whole of it, so that not every worker need do so
+    """
 
     key: str
     source: Source
     password: str | None = field(default=None, repr=False)
+    manner: Manner | None = field(default=None, repr=False)
 
 
 class Work(Protocol):
@@ -39,6 +45,10 @@ class Work(Protocol):
         """Do it. Raises SmolDoclingError; anything else is a mistake of ours."""
         ...
 
+    def again(self) -> Work:
+        """What is done in its place after it has cost a worker."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Counted:
@@ -46,30 +56,42 @@ class Counted:
 
     page_count: int
     warnings: tuple[str, ...]
+    manner: Manner | None
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Open it and see how many pages there are."""
+    """Open a document, see how many pages there are, and look through a sample of them.
+
+    That look may be what a worker is lost over. Then it is done without, so that one bad page costs one page.
+    """
+
+    alone: bool = False
 
     def do(self, document: documents.Document) -> Counted:
         """Give a Counted."""
-        return Counted(document.page_count, tuple(document.warnings))
+        manner = ALONE if self.alone else document.study()
+        return Counted(document.page_count, tuple(document.warnings), manner)
+
+    def again(self) -> Count:
+        """Each page alone."""
+        return Count(alone=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Answer a page from its own text layer, with its pictures. `why` there is no model, where that is worth saying."""
+    """Answer a page from its own text layer. `why` there is no model, where that is worth saying."""
 
     number: int
-    pictures: bool
-    image: bool
     why: str | None
 
     def do(self, document: documents.Document) -> PageResult:
         """Give a PageResult, a failed one where it cannot be read. Raises UnreadablePage where there is nothing."""
-        page = document.page(self.number)
-        return layer.answer(document.name, page, self.why, pictures=self.pictures, image=self.image)
+        return layer.answer(document.name, document.page(self.number), self.why)
+
+    def again(self) -> Read:
+        """The same."""
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +121,10 @@ class Look:
         except Exception as error:
             return Looked(page.size, reading, None, reason(error))
 
+    def again(self) -> Look:
+        """The same."""
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Cuts:
@@ -123,6 +149,10 @@ class Cut:
         pictures, problems = crops.cut(self.tree, page) if self.tree is not None else ({}, ())
         return Cuts(pictures, problems, crops.whole(page) if self.image else None)
 
+    def again(self) -> Cut:
+        """The same."""
+        return self
+
 
 class Bench:
     """The documents that are open in one process."""
@@ -132,10 +162,10 @@ class Bench:
         self._changing = threading.Lock()
 
     def do(self, key: str, paper: Paper | None, work: Work) -> Any:
-        """Do it, opening the document where it is not open. Raises SmolDoclingError only."""
+        """Do it, opening the document where it is not open. Raises SmolDoclingError and MemoryError only."""
         try:
             return work.do(self._document(key, paper))
-        except SmolDoclingError:
+        except (SmolDoclingError, MemoryError):
             raise
         except Exception as error:
             raise UnreadablePage(reason(error)) from error
@@ -156,6 +186,8 @@ class Bench:
         if document is None:
             assert paper is not None, "a document comes with its paper the first time"
             document = documents.Document(paper.source, paper.password)
+            if paper.manner is not None:
+                document.follow(paper.manner)
             with self._changing:
                 self._open[key] = document
         return document

@@ -23,7 +23,7 @@ from smoldocling.errors import SmolDoclingError, UnreadablePage
 from smoldocling.workers.board import Answer, Board, Order
 from smoldocling.workers.child import Broken, Child, Lost
 from smoldocling.workers.limits import GIB, MEMORY
-from smoldocling.workers.orders import Bench, Paper
+from smoldocling.workers.orders import Bench, Paper, Work
 
 # A worker that nobody wants anything of for so long goes, and its memory with it.
 IDLE_SECONDS = 20.0
@@ -48,7 +48,7 @@ class Here:
         """Do it and reply."""
         try:
             answer = Answer(self._bench.do(order.paper.key, order.paper, order.work))
-        except SmolDoclingError as error:
+        except (SmolDoclingError, MemoryError) as error:
             answer = Answer(error=error)
         reply(answer)
 
@@ -164,7 +164,8 @@ class Pool:
             if self._lost[key] >= MOST_LOST:
                 return Answer(error=UnreadablePage(f"not tried: the reader was lost {MOST_LOST} times in a row before"))
             try:
-                answer = Answer(self._asked(worker, order), lost=first)
+                work = order.work if first is None else order.work.again()
+                answer = Answer(self._asked(worker, order, work), lost=first)
             except SmolDoclingError as error:
                 answer = Answer(error=error, lost=first)
             except Broken as error:
@@ -173,7 +174,7 @@ class Pool:
                 self._end(worker)
                 if order.withdrawn:
                     return Answer(error=UnreadablePage(str(loss)))
-                if first is not None:
+                if first is not None or order.tries == 1:
                     with self._changed:
                         self._lost[key] += 1
                     return Answer(error=UnreadablePage(str(loss)), lost=first)
@@ -183,7 +184,7 @@ class Pool:
                 self._lost.pop(key, None)
             return answer
 
-    def _asked(self, worker: int, order: Order) -> Any:
+    def _asked(self, worker: int, order: Order, work: Work) -> Any:
         child = self._children.get(worker)
         if child is None:
             child = Child(MEMORY)
@@ -192,7 +193,7 @@ class Pool:
                 over = self._over
             if over:
                 child.end()
-        return child.ask(order.paper, order.work, order.limits, lambda: order.withdrawn or self._over, self._wanted)
+        return child.ask(order.paper, work, order.limits, lambda: order.withdrawn or self._over, self._wanted)
 
     def _reply(self, worker: int, order: Order, answer: Answer) -> None:
         child = self._children.get(worker)

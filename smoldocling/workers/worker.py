@@ -34,7 +34,7 @@ class Done:
     """What came of it, or what it raised; whether its document is open now, and the bytes of memory in use."""
 
     value: Any
-    error: SmolDoclingError | None
+    error: SmolDoclingError | MemoryError | None
     open: bool
     memory: int
 
@@ -62,6 +62,6 @@ def _done(bench: Bench, task: Task) -> Done:
     value = error = None
     try:
         value = bench.do(task.key, task.paper, task.work)
-    except SmolDoclingError as raised:
+    except (SmolDoclingError, MemoryError) as raised:
         error = raised.with_traceback(None)
     return Done(value, error, bench.has(task.key), limits.used())
