@@ -1,10 +1,13 @@
 """How well born-digital pages are read: our reader without a model, pymupdf4llm and markitdown, on the same files.
 
     python benchmarks/quality.py --pages ../shared/data/docling --pages ../shared/data/readoc --pages samples \\
-        --tables ../shared/data/tables --cache /tmp/quality
+        --tables ../shared/data/tables --cache /tmp/quality --markdown quality.md
 
 Folders of `--pages` hold PDFs with their true Markdown or DocTags beside them, `--tables` the ICDAR 2013 competition's
-layout of files. What the peers say is kept in the folder of `--cache`, under their versions, and asked for once.
+layout of files. Every reader's Markdown is scored by `smoldocling eval`, as whole documents, the same way; ours also as
+DocTags, page by page, for what only those say. What the peers say is kept in the folder of `--cache`, under their
+versions, and asked for once; ours is read anew. Tables for people, and with `--markdown` for the README; with `--json`
+every number.
 """
 
 from __future__ import annotations
@@ -16,45 +19,70 @@ import html
 import io
 import json
 import os
-import re
-import statistics
 import sys
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import version
+from math import isnan
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pymupdf
 
+# a script beside this one is called doctags and must not be found in the package's place
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
 sys.path.append(str(Path(__file__).resolve().parent))
 
-import lxml.html  # noqa: E402 - only now can they be found
-import textlayer  # noqa: E402
-from markdown_it import MarkdownIt  # noqa: E402
+import textlayer  # noqa: E402 - only now can they be found
 
 import doctags  # noqa: E402
-from converters import to_markdown  # noqa: E402
-from doctags.tree import Cell  # noqa: E402
+from doctags.tree import Cell, Document  # noqa: E402
+from smoldocling.evaluate import differences, totals  # noqa: E402
+from smoldocling.evaluate.content import Block, Content, Sheet, table  # noqa: E402
+from smoldocling.evaluate.export import record  # noqa: E402
+from smoldocling.evaluate.measure import DocumentScore, PageScore, Tally, document_score  # noqa: E402
+from smoldocling.evaluate.reading import doctags_content, read  # noqa: E402
+from smoldocling.evaluate.session import Evaluation  # noqa: E402
+from smoldocling.evaluate.show import metric  # noqa: E402
+from smoldocling.pages.textlayer import Reader  # noqa: E402
+
+OURS = "smoldocling"
+PEER = "pymupdf4llm"
+LETTERS = "letters"
+# Scores of tables alone, and scores that only DocTags have.
+OF_TABLES = ("teds", "teds_s", "cells")
+OF_DOCTAGS = ("map", "valid")
+Scores = dict[str, list[DocumentScore]]
 
 
 def main() -> None:
-    """Measures, prints tables and one line of JSON."""
+    """Measures, prints tables, writes what was asked for."""
     arguments = _arguments()
-    pymupdf.set_messages(path=os.devnull)
-    peers = Peers(arguments.cache)
-    readers = {
-        "smoldocling": textlayer.ours,
-        "pymupdf4llm": lambda path: peers.markdown("pymupdf4llm", textlayer.theirs, path),
-        "pymupdf4llm-bare": lambda path: peers.markdown("pymupdf4llm-bare", textlayer.theirs_without_furniture, path),
-        "markitdown": lambda path: peers.markdown("markitdown", markitdown, path),
-    }
-    result: dict[str, object] = {}
+    pymupdf.set_messages(path=os.devnull)  # pymupdf4llm tells at every call that it found no OCR engine
+    readers = _readers(arguments.cache)
+    sections: list[tuple[str, Scores]] = []
+    whole: Scores = {name: [] for name in readers}
+    pages: list[DocumentScore] = []
     for folder in arguments.pages:
-        result[str(folder)] = similarities(folder, readers)
+        scores = {name: [*_documents(folder, read_by)] for name, read_by in readers.items()}
+        sections.append((str(folder), scores))
+        pages += _paged(folder)
+        for name, found in scores.items():
+            whole[name] += found
+    if len(sections) > 1:
+        sections.append((f"all {len(whole[OURS])} documents", whole))
     if arguments.tables:
-        result[str(arguments.tables)] = tables(arguments.tables, readers)
-    print(json.dumps(result))
+        sections.append(
+            (str(arguments.tables), {name: [*_tables(arguments.tables, by)] for name, by in readers.items()})
+        )
+    text = "\n\n".join(_markdown(title, scores) for title, scores in sections)
+    if pages:
+        text += "\n\n" + _own(pages)
+    print(text)
+    if arguments.markdown:
+        arguments.markdown.write_text(text + "\n", "utf-8")
+    if arguments.json:
+        data = {title: {name: record(Evaluation(tuple(d), ())) for name, d in s.items()} for title, s in sections}
+        arguments.json.write_text(json.dumps(data, indent=1), "utf-8")
 
 
 def _arguments() -> argparse.Namespace:
@@ -62,123 +90,169 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pages", type=Path, action="append", default=[], help="PDFs with their true .md or .dt")
     parser.add_argument("--tables", type=Path, help="PDFs with -str.xml beside them (ICDAR 2013)")
     parser.add_argument("--cache", type=Path, required=True, help="where the peers' Markdown is kept")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every score there")
     return parser.parse_args()
 
 
-class Peers:
-    """What the others read, each file once."""
+def _readers(cache: Path) -> dict[str, Callable[[Path], str]]:
+    """Who reads, by name. pymupdf4llm a second time, told to leave out page headers and footers as the truth does."""
+    return {
+        OURS: textlayer.ours,
+        PEER: _kept(cache, f"{PEER}-{version(PEER)}", textlayer.theirs),
+        f"{PEER}, no furniture": _kept(cache, f"{PEER}-bare-{version(PEER)}", textlayer.theirs_without_furniture),
+        "markitdown": _kept(cache, f"markitdown-{version('markitdown')}", _markitdown),
+    }
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
 
-    def markdown(self, name: str, read: Callable[[Path], str], path: Path) -> str:
-        release = version(name.removesuffix("-bare"))
+def _kept(folder: Path, name: str, read_by: Callable[[Path], str]) -> Callable[[Path], str]:
+    """The same reader, which reads each file once in its life."""
+
+    def kept(path: Path) -> str:
         key = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-        kept = self._folder / f"{name}-{release}" / f"{path.stem}-{key}.md"
-        if not kept.exists():
-            text = read(path)
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_text(text, "utf-8")
-        return kept.read_text("utf-8")
+        file = folder / name / f"{path.stem}-{key}.md"
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(read_by(path), "utf-8")
+        return file.read_text("utf-8")
+
+    return kept
 
 
-def markitdown(path: Path) -> str:
-    """A PDF's Markdown by markitdown."""
+def _markitdown(path: Path) -> str:
     from markitdown import MarkItDown
 
     with contextlib.redirect_stdout(io.StringIO()):
         return str(MarkItDown(enable_plugins=False).convert(str(path)).markdown)
 
 
-def similarities(folder: Path, readers: dict[str, Callable[[Path], str]]) -> dict[str, dict[str, float]]:
-    """Folded text similarity of every PDF that has its truth beside it."""
-    scores: dict[str, dict[str, float]] = {name: {} for name in readers}
-    print(f"\ntext similarity, {folder}\n{'':34}" + "".join(f"{name:>18}" for name in readers))
-    for path in sorted(folder.glob("*.pdf")):
-        truth = _truth(path)
-        if truth is None:
-            continue
-        for name, read in readers.items():
-            scores[name][path.stem] = round(textlayer.similarity(read(path), truth), 4)
-        print(f"{path.stem[:33]:34}" + "".join(f"{scores[name][path.stem]:18.3f}" for name in readers))
-    for score in scores.values():
-        score["mean"] = round(statistics.mean(score.values()), 4)
-    print(f"{'mean':34}" + "".join(f"{score['mean']:18.3f}" for score in scores.values()))
-    return scores
+def _documents(folder: Path, read_by: Callable[[Path], str]) -> Iterator[DocumentScore]:
+    """A folder's documents by one reader, as whole Markdown documents."""
+    for path, true in _truths(folder):
+        said = read_by(path)
+        score = document_score(path.stem, _content(said), true, "unreadable", paged=False)
+        letters = textlayer.similarity(said, _plain(path))
+        extra = {LETTERS: Tally(letters, 1)}
+        yield DocumentScore(path.stem, tuple(_with(page, extra) for page in score.pages), score.tallies)
 
 
-def _truth(path: Path) -> str | None:
+def _with(page: PageScore, more: dict[str, Tally]) -> PageScore:
+    return PageScore(page.number, page.status, {**page.tallies, **more}, page.layout)
+
+
+def _plain(path: Path) -> str:
+    """The true Markdown as it stands."""
     if path.with_suffix(".md").exists():
         return path.with_suffix(".md").read_text("utf-8")
-    if path.with_suffix(".dt").exists():
-        return to_markdown(doctags.parse(path.with_suffix(".dt").read_text("utf-8")))
-    return None
+    from converters import to_markdown
+
+    return to_markdown(doctags.parse(path.with_suffix(".dt").read_text("utf-8")))
 
 
-def tables(folder: Path, readers: dict[str, Callable[[Path], str]]) -> dict[str, dict[str, float]]:
-    """Adjacency relations of cells (Goebel et al. 2012), whole documents, of the tables in each reader's Markdown."""
-    scores: dict[str, dict[str, float]] = {name: {} for name in readers}
-    totals = {name: Counter[str]() for name in readers}
-    print(f"\nadjacency F1 of tables in Markdown, {folder}\n{'':34}" + "".join(f"{name:>18}" for name in readers))
+def _content(markdown: str) -> Content:
+    from smoldocling.evaluate.markup import markdown_blocks
+
+    return Content((Sheet(0, markdown_blocks(markdown)),))
+
+
+def _truths(folder: Path) -> Iterator[tuple[Path, Content]]:
     for path in sorted(folder.glob("*.pdf")):
-        structure = path.with_name(path.stem + "-str.xml")
-        if not structure.exists():
-            continue
-        true: Counter[tuple[str, str, str]] = Counter()
-        for page in textlayer._true_tables(structure).values():
-            true.update(page)
-        for name, read in readers.items():
-            found: Counter[tuple[str, str, str]] = Counter()
-            for cells in tables_of(read(path)):
-                found.update(textlayer.relations(cells))
-            counts = Counter(true=true.total(), found=found.total(), hit=(true & found).total())
-            totals[name].update(counts)
-            scores[name][path.stem] = round(textlayer._f1(counts), 4)
-        print(f"{path.stem:34}" + "".join(f"{scores[name][path.stem]:18.3f}" for name in readers))
-    for name, score in scores.items():
-        score["mean"] = round(statistics.mean(score.values()), 4)
-        score["total"] = round(textlayer._f1(totals[name]), 4)
-    for row in ("mean", "total"):
-        print(f"{row:34}" + "".join(f"{score[row]:18.3f}" for score in scores.values()))
-    return scores
+        for suffix in (".md", ".dt"):
+            if path.with_suffix(suffix).exists():
+                yield path, read(path.with_suffix(suffix))
+                break
 
 
-_MARKUP = re.compile(r"\*\*|__|`|<br\s*/?>|\\(?=[^\w\s])")
-
-
-def tables_of(markdown: str) -> list[list[Cell]]:
-    """The cells of all GFM and HTML tables."""
-    found: list[list[Cell]] = []
-    row, column, inside = -1, 0, False
-    for token in MarkdownIt("commonmark").enable("table").parse(markdown):
-        if token.type == "html_block" and "<table" in token.content:
-            root = lxml.html.fromstring(f"<div>{token.content}</div>")
-            found += [_html_cells(table) for table in root.iter("table")]
-        elif token.type == "table_open":
-            found.append([])
-            row = -1
-        elif token.type == "tr_open" and found:
-            row, column = row + 1, 0
-        elif token.type in ("th_open", "td_open"):
-            inside = True
-        elif token.type == "inline" and token.level >= 3 and found and inside:
-            found[-1].append(Cell(row, column, html.unescape(_MARKUP.sub(" ", token.content))))
-            column, inside = column + 1, False
+def _paged(folder: Path) -> list[DocumentScore]:
+    """Our DocTags against true ones, where there are any: boxes, and whether they are valid."""
+    found = []
+    for path in sorted(folder.glob("*.pdf")):
+        if path.with_suffix(".dt").exists():
+            with pymupdf.open(path) as document:
+                reader = Reader(document)
+                tree = Document(tuple(reader.read(index).page for index in range(document.page_count)))
+            true = read(path.with_suffix(".dt"))
+            found.append(document_score(path.stem, doctags_content(doctags.write(tree)), true, "unreadable"))
     return found
 
 
-def _html_cells(table: lxml.html.HtmlElement) -> list[Cell]:
-    taken: set[tuple[int, int]] = set()
-    cells = []
-    for row, line in enumerate(table.iter("tr")):
-        column = 0
-        for cell in line.iterchildren("td", "th"):
-            while (row, column) in taken:
-                column += 1
-            tall, wide = int(cell.get("rowspan", 1)), int(cell.get("colspan", 1))
-            cells.append(Cell(row, column, cell.text_content(), tall, wide))
-            taken |= {(row + y, column + x) for y in range(tall) for x in range(wide)}
-    return cells
+def _tables(folder: Path, read_by: Callable[[Path], str]) -> Iterator[DocumentScore]:
+    """Tables alone: what a reader's Markdown has of them against the competition's cells."""
+    for path in sorted(folder.glob("*.pdf")):
+        structure = path.with_name(path.stem + "-str.xml")
+        if structure.exists():
+            said = (block for block in _content(read_by(path)).blocks if block.kind == "table")
+            score = document_score(path.stem, _of(said), _of(_true_tables(structure)), "unreadable", paged=False)
+            kept = [
+                PageScore(p.number, p.status, {n: t for n, t in p.tallies.items() if n in OF_TABLES})
+                for p in score.pages
+            ]
+            yield DocumentScore(path.stem, tuple(kept), {})
+
+
+def _of(blocks: Iterable[Block]) -> Content:
+    return Content((Sheet(0, tuple(blocks)),))
+
+
+def _true_tables(path: Path) -> Iterator[Block]:
+    """Regions of tables; places where no cell is are empty cells, as every format writes them."""
+    for region in ElementTree.parse(path).getroot().iter("region"):
+        cells = []
+        for cell in region.iter("cell"):
+            row, column = int(cell.get("start-row", 0)), int(cell.get("start-col", 0))
+            last_row, last_column = int(cell.get("end-row", row)), int(cell.get("end-col", column))
+            text = cell.findtext("content") or ""
+            cells.append(Cell(row, column, text, last_row - row + 1, last_column - column + 1))
+        yield table([*cells, *_holes(cells)])
+
+
+def _holes(cells: Sequence[Cell]) -> Iterator[Cell]:
+    taken = {
+        (cell.row + down, cell.column + right)
+        for cell in cells
+        for down in range(cell.row_span)
+        for right in range(cell.column_span)
+    }
+    rows, columns = (max((place[axis] for place in taken), default=-1) + 1 for axis in (0, 1))
+    yield from (Cell(r, c) for r in range(rows) for c in range(columns) if (r, c) not in taken)
+
+
+def _markdown(title: str, scores: Scores) -> str:
+    """A table: scores down, readers across, the best of a row bold; how sure the lead over the peer is."""
+    values = {name: {t.name: t for t in totals(found)} for name, found in scores.items()}
+    letters = {name: _letters(found) for name, found in scores.items()}
+    leads = {one.name: one for one in differences(scores[PEER], scores[OURS])}
+    names = list(scores)
+    lines = [f"**{html.escape(title)}**", ""]
+    lines += [f"| score | {' | '.join(names)} | lead over {PEER} |", "|" + " --- |" + " ---: |" * (len(names) + 1)]
+    if all(value is not None for value in letters.values()):
+        row = [letters[name] or 0.0 for name in names]
+        lines.append(_row("letters without white space", row, f"{row[0] - row[1]:+.3f}"))
+    for name in values[OURS]:
+        row = [values[reader][name].value if name in values[reader] else float("nan") for reader in names]
+        lead = leads.get(name)
+        edges = f" ({lead.interval[0]:+.3f} .. {lead.interval[1]:+.3f})" if lead and lead.interval else ""
+        lines.append(_row(metric(name).title, row, f"{lead.difference:+.3f}{edges}" if lead else ""))
+    return "\n".join(lines)
+
+
+def _row(title: str, values: Sequence[float], lead: str) -> str:
+    best = max(round(value, 3) for value in values if not isnan(value))
+    cells = ["–" if isnan(v) else f"**{v:.3f}**" if round(v, 3) == best else f"{v:.3f}" for v in values]
+    return f"| {title} | {' | '.join(cells)} | {lead} |"
+
+
+def _letters(documents: Sequence[DocumentScore]) -> float | None:
+    """Mean of the similarity that earlier results were given in (benchmarks/textlayer.py)."""
+    found = [page.tallies[LETTERS].amount for d in documents for page in d.pages if LETTERS in page.tallies]
+    return sum(found) / len(found) if found else None
+
+
+def _own(documents: Sequence[DocumentScore]) -> str:
+    """What only DocTags say; the peers have no boxes to compare."""
+    found = {total.name: total for total in totals(documents)}
+    shown = [f"{metric(n).title} {found[n].value:.3f}" for n in found if n in OF_DOCTAGS or n.startswith("ap_")]
+    return f"Our DocTags against {len(documents)} true ones, page by page: {', '.join(shown)}."
 
 
 if __name__ == "__main__":
