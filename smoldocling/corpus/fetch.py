@@ -27,7 +27,7 @@ TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 # Read through fsspec; each needs the package that fsspec names when it is missing.
 SYSTEMS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "file", "memory")
 # A network that stumbles is asked again, after so many seconds.
-PAUSES = (1.0, 4.0)
+PAUSES = (1.0, 5.0, 25.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,41 +80,48 @@ def file_system(address: str) -> tuple[Any, str]:
 class Fetcher:
     """Gets what addresses lead to."""
 
-    def __init__(self, *, allow_private: bool = False, sleep: Callable[[float], object] = time.sleep) -> None:
+    def __init__(self, *, judge: web.Judge | None = web.public, sleep: Callable[[float], object] = time.sleep) -> None:
         """
-        allow_private  web addresses may lead into private networks
-        sleep          waits before a network is asked again
+        judge  which web addresses may be asked; None: any
+        sleep  waits before a network is asked again
         """
-        self._web = web.Reader(allow_private=allow_private)
+        self._web = web.Reader(judge=judge)
         self._sleep = sleep
 
     def one(self, address: str, place: str) -> Fetched:
         """The document at an address."""
-        try:
-            with self._open(address) as stream:
-                return Fetched(address, place, _all(stream))
-        except Exception as error:
-            return Fetched(address, place, error=reason(error))
+        for pause in (*PAUSES, None):
+            try:
+                with self._open(address) as stream:
+                    return Fetched(address, place, _all(stream))
+            except Exception as error:
+                if pause is None or not _passing(address, error):
+                    return Fetched(address, place, error=reason(error))
+                self._sleep(pause)
+        raise AssertionError("the last try gives something")
 
     def members(self, address: str, place: str, wanted: Callable[[int], bool]) -> Iterator[Fetched | None]:
         """The documents in a tar file; None for one that is not wanted, by its number from 0. The file is read as a
         stream, and what is in it is not written anywhere."""
-        number = 0
-        try:
-            with self._open(address) as stream, tarfile.open(fileobj=stream, mode="r|*") as tar:
-                for member in tar:
-                    name = member.name
-                    if member.isdir() or not name.lower().endswith(tuple(SUFFIXES)) or _hidden(name):
-                        continue
-                    if wanted(number):
-                        yield self._member(tar, member, f"{address}/{name}", f"{place}/{name}")
-                    else:
-                        yield None
-                    number += 1
-        except Exception as error:
-            yield Fetched(address, place, error=f"damaged tar file: {reason(error)}")
-            return
-        if number == 0:
+        count = 0
+        for pause in (*PAUSES, None):
+            try:
+                with self._open(address) as stream, tarfile.open(fileobj=stream, mode="r|*") as tar:
+                    for number, member in enumerate(_documents(tar)):
+                        if number < count:
+                            continue
+                        found = None
+                        if wanted(number):
+                            found = self._member(tar, member, f"{address}/{member.name}", f"{place}/{member.name}")
+                        count = number + 1
+                        yield found
+                break
+            except Exception as error:
+                if pause is None or not _passing(address, error):
+                    yield Fetched(address, place, error=f"damaged tar file: {reason(error)}")
+                    return
+                self._sleep(pause)
+        if count == 0:
             yield Fetched(address, place, error=f"the tar file holds no documents; {TAKEN}")
 
     @staticmethod
@@ -131,24 +138,28 @@ class Fetcher:
         return Fetched(name, place, data)
 
     def _open(self, address: str) -> IO[bytes]:
-        """A stream of what is there. A network is asked again if it does not answer."""
+        """A stream of what is there."""
         if not remote(address):
             return _open_file(address)
-        for pause in (*PAUSES, None):
-            try:
-                return self._ask(address)
-            except (OSError, TimeoutError) as error:
-                if pause is None or isinstance(error, FileNotFoundError | PermissionError | web.Refused):
-                    raise
-                self._sleep(pause)
-        raise AssertionError("the last try gives or raises")
-
-    def _ask(self, address: str) -> IO[bytes]:
         if scheme(address) in ("http", "https"):
             return self._web.open(address)
         system, path = file_system(address)
         stream: IO[bytes] = system.open(path, "rb")
         return stream
+
+
+def _documents(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """The members that are called like documents."""
+    for member in tar:
+        hidden = member.name.rpartition("/")[2].startswith(".")
+        if not member.isdir() and not hidden and member.name.lower().endswith(tuple(SUFFIXES)):
+            yield member
+
+
+def _passing(address: str, error: Exception) -> bool:
+    """Whether asking again may help."""
+    lasting = FileNotFoundError | PermissionError | IsADirectoryError | web.Refused
+    return remote(address) and isinstance(error, OSError) and not isinstance(error, lasting)
 
 
 def reason(error: Exception) -> str:
@@ -180,7 +191,3 @@ def _all(stream: IO[bytes]) -> bytes:
     if not data.tell():
         raise UnusableInput("the file is empty")
     return data.getvalue()
-
-
-def _hidden(name: str) -> bool:
-    return name.rpartition("/")[2].startswith(".")

@@ -18,7 +18,7 @@ from pathlib import Path, PurePath
 from types import FrameType
 from typing import Any, Protocol
 
-from smoldocling.corpus import listing
+from smoldocling.corpus import listing, web
 from smoldocling.corpus.fetch import Fetched, Fetcher, is_tar
 from smoldocling.corpus.files import Files
 from smoldocling.corpus.folder import Settings, occupied
@@ -150,7 +150,7 @@ class Run:
 
     def _arriving(self, sources: Listing, ledger: Ledger) -> Iterator[Source]:
         """Documents that have to be converted. What needs no converter is entered on the way."""
-        fetcher = Fetcher(allow_private=self.allow_private)
+        fetcher = Fetcher(judge=None if self.allow_private else web.public)
         for listed in sources.read(ledger.head[0]):
             for key, fetched, last in _documents(fetcher, listed, ledger):
                 if self._stop.is_set():
