@@ -3,7 +3,8 @@
     python benchmarks/quality.py --pages ../shared/data/docling --pages ../shared/data/readoc --pages samples \\
         --tables ../shared/data/tables --cache /tmp/quality --markdown quality.md
 
-Folders of `--pages` hold PDFs with their true Markdown or DocTags beside them, `--tables` the ICDAR 2013 competition's
+Folders of `--pages` hold PDFs with their truth beside them (DocTags where there are some, which have merged cells, else
+Markdown), `--tables` the ICDAR 2013 competition's
 layout of files. Every reader's Markdown is scored by `smoldocling eval`, as whole documents, the same way; ours also as
 DocTags, page by page, for what only those say. What the peers say is kept in the folder of `--cache`, under their
 versions, and asked for once; ours is read anew. Tables for people, and with `--markdown` for the README; with `--json`
@@ -157,7 +158,7 @@ def _content(markdown: str) -> Content:
 
 def _truths(folder: Path) -> Iterator[tuple[Path, Content]]:
     for path in sorted(folder.glob("*.pdf")):
-        for suffix in (".md", ".dt"):
+        for suffix in (".dt", ".md"):
             if path.with_suffix(suffix).exists():
                 yield path, read(path.with_suffix(suffix))
                 break

@@ -15,6 +15,15 @@ from converters.markers import split_marker
 from doctags.tree import Box, Cell
 
 Kind = Literal["heading", "text", "item", "code", "formula", "table"]
+SPOT_NAMES = {
+    "otsl": "table",
+    "document_index": "table",
+    "chart": "picture",
+    "paragraph": "text",
+    "reference": "text",
+    "handwritten_text": "text",
+}
+"""Classes of boxes that are one: which name a model takes is no matter of layout."""
 _SPACE = re.compile(r"\s+")
 
 

@@ -169,7 +169,8 @@ class _Walker:
         """An element and what is in it, not what is behind it."""
         # comments and processing instructions have a function for a tag
         tag = element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
-        if not tag or tag in _UNSEEN:
+        # where there is no picture, our HTML says that there would be one
+        if not tag or tag in _UNSEEN or (element.get("class") == "picture" and not len(element)):
             return
         if tag == "br":
             self._said.append("\n")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import doctags
 from converters.blocks import (
@@ -31,25 +30,13 @@ from converters.blocks import (
     plain,
 )
 from converters.outline import outline
-from doctags.tree import GRID, Box, Cell, Element
+from doctags.tree import Cell, Element
 from smoldocling.errors import UnusableInput
-from smoldocling.evaluate.content import Block, Content, Kind, Sheet, Spot, table
-from smoldocling.evaluate.content import item as listed
+from smoldocling.evaluate.content import SPOT_NAMES, Block, Content, Kind, Sheet, Spot, table
 from smoldocling.evaluate.markup import html_blocks, markdown_blocks
-
-if TYPE_CHECKING:
-    from docling_core.types.doc.document import DocItem, DoclingDocument, NodeItem
 
 # What has no place of its own but holds what has.
 _HOLDERS = frozenset({"ordered_list", "unordered_list", "inline", "key_value_region"})
-_SPOT_NAMES = {
-    "otsl": "table",
-    "document_index": "table",
-    "chart": "picture",
-    "paragraph": "text",
-    "reference": "text",
-    "handwritten_text": "text",
-}
 
 
 def read(path: Path) -> Content:
@@ -88,14 +75,9 @@ def _html(text: str, _: Path) -> Content:
 
 
 def _json(text: str, path: Path) -> Content:
-    from docling_core.types.doc.document import DoclingDocument
+    from smoldocling.evaluate.exported import docling_content
 
-    try:
-        document = DoclingDocument.model_validate_json(text)
-    except ValueError as error:
-        what = str(error).split("\n", 1)[0]
-        raise UnusableInput(f"{path}: no DoclingDocument: {what}; JSON is taken as docling exports it") from error
-    return _docling(document)
+    return docling_content(text, path)
 
 
 READERS: dict[str, Callable[[str, Path], Content]] = {
@@ -176,95 +158,4 @@ def _spots(elements: Iterable[Element]) -> Iterator[Spot]:
         element = waiting.pop()
         waiting.extend(reversed(element.children))
         if element.kind not in _HOLDERS:
-            yield from (Spot(_SPOT_NAMES.get(element.kind, element.kind), box) for box in element.boxes)
-
-
-def _docling(document: DoclingDocument) -> Content:
-    """What a DoclingDocument says, on the pages that it says it on; without pages, as one."""
-    from docling_core.types.doc.document import ContentLayer, DocItem, InlineGroup
-
-    numbers = sorted({int(number) for number in document.pages})
-    said: dict[int, list[Block]] = {number: [] for number in numbers or [0]}
-    spots: dict[int, list[Spot]] = {number: [] for number in numbers}
-    page = next(iter(said))
-    layers = {ContentLayer.BODY, ContentLayer.FURNITURE}
-    inline: tuple[int, list[Block]] | None = None
-    for item, level in document.iterate_items(with_groups=True, included_content_layers=layers):
-        if inline is not None and level <= inline[0]:
-            said[page] += _one(inline[1])
-            inline = None
-        if not isinstance(item, DocItem):
-            if isinstance(item, InlineGroup):
-                inline = (level, [])
-            continue
-        for place in item.prov:
-            if place.page_no in spots:
-                spots[place.page_no].append(_spot(item, place, document))
-        if item.prov and item.prov[0].page_no in said:
-            page = item.prov[0].page_no
-        if item.content_layer == ContentLayer.BODY:
-            blocks = _docling_blocks(item)
-            (said[page] if inline is None else inline[1]).extend(blocks)
-    if inline is not None:
-        said[page] += _one(inline[1])
-    return Content(
-        tuple(
-            Sheet(number, tuple(blocks), tuple(spots[number]) if number in spots else None)
-            for number, blocks in said.items()
-        )
-    )
-
-
-def _one(blocks: list[Block]) -> list[Block]:
-    """An inline group is one paragraph."""
-    return [Block("text", " ".join(block.text for block in blocks))] if blocks else []
-
-
-def _docling_blocks(item: NodeItem) -> list[Block]:
-    from docling_core.types.doc.document import (
-        CodeItem,
-        FormItem,
-        FormulaItem,
-        KeyValueItem,
-        ListItem,
-        SectionHeaderItem,
-        TableItem,
-        TextItem,
-        TitleItem,
-    )
-
-    match item:
-        case TitleItem():
-            return [Block("heading", item.text)]
-        case SectionHeaderItem():
-            return [Block("heading", item.text, item.level)]
-        case ListItem():
-            return [listed(item.text)]
-        case CodeItem():
-            return [Block("code", item.text)]
-        case FormulaItem():
-            return [Block("formula", item.text)] if item.text else []
-        case TextItem():
-            return [Block("text", item.text)] if item.text else []
-        case TableItem():
-            return [
-                table(
-                    Cell(cell.start_row_offset_idx, cell.start_col_offset_idx, cell.text, cell.row_span, cell.col_span)
-                    for cell in item.data.table_cells
-                )
-            ]
-        case KeyValueItem() | FormItem():
-            return [Block("text", cell.text) for cell in item.graph.cells if cell.text]
-    return []
-
-
-def _spot(item: DocItem, place: object, document: DoclingDocument) -> Spot:
-    """On the 500 grid, from whatever origin."""
-    page = document.pages[place.page_no]  # type: ignore[attr-defined]
-    box = place.bbox.to_top_left_origin(page_height=page.size.height)  # type: ignore[attr-defined]
-    across, down = GRID / max(page.size.width, 1e-9), GRID / max(page.size.height, 1e-9)
-    name = str(getattr(item.label, "value", item.label))
-    return Spot(
-        _SPOT_NAMES.get(name, name),
-        Box(round(box.l * across), round(box.t * down), round(box.r * across), round(box.b * down)),
-    )
+            yield from (Spot(SPOT_NAMES.get(element.kind, element.kind), box) for box in element.boxes)
