@@ -427,3 +427,38 @@ def test_powers_stay_powers():
     with pymupdf.open(stream=document.tobytes(), filetype="pdf") as copy:
         (element,) = Reader(copy).read(0).page.elements
     assert element.text == "The plasma has a temperature of 10⁶ K, near 10⁻⁴ bar."
+
+
+def test_a_link_ends_where_its_rectangle_ends(document: pymupdf.Document) -> None:
+    """The full stop behind an address is the sentence's."""
+    page = document.new_page()
+    write(page, 72, 100, "All levels are kept at archive.example.org/levels.")
+    where = page.search_for("archive.example.org/levels")[0]
+    page.insert_link({"kind": pymupdf.LINK_URI, "from": where, "uri": "https://archive.example.org/levels"})
+    element = read(document).page.elements[0]
+    (link,) = element.links
+    assert element.text[link.start : link.end] == "archive.example.org/levels"
+
+
+def test_names_under_a_title_are_no_headings(document: pymupdf.Document) -> None:
+    """Authors are often bold; the document does not begin anew with each of them."""
+    page = document.new_page()
+    write(page, 72, 90, "The river in winter", 20, "hebo")
+    write(page, 72, 125, "Ida Halloran", 12, "hebo")
+    write(page, 72, 141, "Keepers' school at the old bridge", 10)
+    write(page, 72, 175, "Abstract", 12, "hebo")
+    paragraph(page, (72, 185, 520, 300), LOREM * 2)
+    found = read(document).page
+    assert [element.text for element in found.elements if element.kind == "section_header"] == ["Abstract"]
+
+
+def test_a_heading_over_two_rows_is_one(document: pymupdf.Document) -> None:
+    """Two headings would be two sections, the first of them empty."""
+    page = document.new_page()
+    paragraph(page, (72, 60, 520, 160), LOREM * 2)
+    write(page, 72, 180, "2 What the keeper of the gauge saw from the old bridge when he", 14, "hebo")
+    write(page, 72, 197, "came down", 14, "hebo")
+    write(page, 72, 217, "Ice", 14, "hebo")
+    paragraph(page, (72, 225, 520, 330), LOREM * 2)
+    heads = [element.text for element in read(document).page.elements if element.kind == "section_header"]
+    assert heads == ["2 What the keeper of the gauge saw from the old bridge when he came down", "Ice"]

@@ -80,6 +80,11 @@ def test_a_paragraph_has_all_its_words(words: list[str]) -> None:
         ("pages 10-", "12", [], "pages 10-12"),
         ("in\u00ad", "side", [], "inside"),
         ("typed content—", "an example", [], "typed content—an example"),
+        ("see https://www.", "example.org/a_b", [], "see https://www.example.org/a_b"),
+        ("see https://example.org/", "levels", [], "see https://example.org/levels"),
+        ("see https:", "//example.org", [], "see https://example.org"),
+        ("at www.example.org", "and elsewhere", [], "at www.example.org and elsewhere"),
+        ("at www.example.org.", "It says", [], "at www.example.org. It says"),
     ],
 )
 def test_a_cut_word_is_joined_as_the_document_writes_it(upper: str, lower: str, known: list[str], joined: str) -> None:

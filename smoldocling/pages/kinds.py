@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from smoldocling.pages import captions, glyphs, regions, signs
+from smoldocling.pages.frame import Rect
 from smoldocling.pages.ink import Ink
 from smoldocling.pages.manner import Manner
 from smoldocling.pages.regions import Region
@@ -28,7 +29,7 @@ def judged(found: list[Region], ink: Ink, manner: Manner, number: int) -> list[R
     """The regions with their final kinds: those of DocTags, and "section-header", "list-item", "checkbox"."""
     judge = _Judge(ink, manner, number)
     counted = judge.counted(found)
-    return judge.one_title([judge.kind(item, counted) for item in counted])
+    return judge.one_title(judge.whole_headings([judge.kind(item, counted) for item in counted]))
 
 
 class _Judge:
@@ -154,8 +155,12 @@ class _Judge:
 
     def _is_heading(self, item: Region) -> bool:
         text = item.text
-        if len(item.lines) > 4 or len(text) > 200 or not any(char.isalpha() for char in text):
+        letters = sum(char.isalpha() for char in text)
+        if len(item.lines) > 4 or len(text) > 200 or not letters or signs.is_source(text):
             return False
+        worded = any(len(word) > 2 and word.isalpha() for word in text.split())
+        if letters < 0.4 * len(text.replace(" ", "")) and not (worded and signs.is_numbered(text)):
+            return False  # a formula, a row of figures
         size, body = item.size, self._manner.body
         bold = all(line.bold for line in item.lines)
         larger = size > body + 0.7
@@ -174,6 +179,34 @@ class _Judge:
         style = item.lines[0].style
         return item.text.isupper() or style.italic or item.size > self._manner.body + 0.4
 
+    def whole_headings(self, found: list[Region]) -> list[Region]:
+        """Headings that only the width of their column has broken into two, in one piece."""
+        result = list(found)
+        for item in sorted((i for i in found if i.kind == "section-header"), key=lambda i: i.rect[1]):
+            above = next((i for i in result if i.kind == "section-header" and self._goes_on(i, item)), None)
+            if above is not None:
+                joined = regions.region("section-header", (*above.lines, *item.lines), above.group)
+                result = [joined if i is above else i for i in result if i is not item]
+        return result
+
+    def _goes_on(self, above: Region, item: Region) -> bool:
+        first, last = item.lines[0], above.lines[-1]
+        if item is above or signs.is_numbered(item.text) or len(above.lines) + len(item.lines) > 4:
+            return False
+        if (
+            abs(above.size - item.size) > 0.3
+            or last.bold != first.bold
+            or not 0 <= first.y0 - last.y1 < 0.6 * item.size
+        ):
+            return False
+        # there was no room for the next word
+        widest = max(other.x1 for other in self._ink.lines if other.upright and _beside(other.rect, last.rect))
+        word = first.words[0]
+        needed = 0.25 * item.size + word.x1 - word.x0
+        least = min(other.x0 for other in self._ink.lines if other.upright and _beside(other.rect, last.rect))
+        centred = abs(last.x0 + last.x1 - first.x0 - first.x1) < 6
+        return last.x1 - last.x0 + needed > 0.75 * (widest - least) if centred else last.x1 + needed > widest
+
     def one_title(self, found: list[Region]) -> list[Region]:
         """On the first page, the largest heading in the upper half is the title."""
         heads = [item for item in found if item.kind == "section-header"]
@@ -191,22 +224,39 @@ class _Judge:
             or any(item.rect[3] <= best.rect[1] and self._is_running_text(item) for item in found)
         ):
             return found
-        return [self._beside_title(item, best) for item in found]
+        end = self._end_of_credits(found, best)
+        return [self._beside_title(item, best, end) for item in found]
+
+    def _end_of_credits(self, found: list[Region], title: Region) -> float:
+        """Where the text begins under a title: at its first heading or paragraph; names and dates stand above it."""
+        below = [item for item in found if item.rect[1] >= title.rect[3] - 2]
+        text = min((item.rect[1] for item in below if self._is_running_text(item)), default=float("inf"))
+        headings = [item for item in below if item.kind == "section-header" and item.rect[3] <= text]
+        # a paragraph's own heading stands right above it
+        own = [item for item in headings if text - item.rect[3] < 2.5 * item.size]
+        named = [item for item in headings if self._manner.is_matter(item.text) or signs.is_numbered(item.text)]
+        return min([text, *(item.rect[1] for item in own + named)])
 
     def _is_running_text(self, item: Region) -> bool:
         """Whether a region is a paragraph of the body, as none stands above a title."""
         return item.kind in ("text", "list-item") and len(item.text) > _MAX_PREFACE
 
-    def _beside_title(self, item: Region, title: Region) -> Region:
-        """The title as such; names, dates and places set in large type right under it are no headings."""
+    def _beside_title(self, item: Region, title: Region, end: float) -> Region:
+        """The title as such; names, dates and places between it and the text are no headings."""
         if item is title:
             return replace(item, kind="title")
         below = item.rect[1] - title.rect[3]
+        near = 0 <= below < 9 * self._manner.body and not all(line.bold for line in item.lines)
+        first = item.text.split()[0].rstrip(".") if item.text.split() else ""
         credit = (
             item.kind == "section-header"
-            and 0 <= below < 9 * self._manner.body
-            and not all(line.bold for line in item.lines)
-            and item.text.split()[0].rstrip(".") not in _FIRST_NUMBERS  # "13 June" is a date
+            and (near or (below >= 0 and item.rect[3] <= end < float("inf")))
+            and first not in _FIRST_NUMBERS  # "13 June" is a date
             and not self._manner.is_matter(item.text)
         )
         return replace(item, kind="text") if credit else item
+
+
+def _beside(a: Rect, b: Rect) -> bool:
+    """Whether two rectangles share a part of their width."""
+    return min(a[2], b[2]) > max(a[0], b[0])

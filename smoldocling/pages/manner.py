@@ -19,6 +19,9 @@ from smoldocling.pages.glyphs import SOFT_HYPHEN
 SAMPLE = 24
 """Pages looked at; more of them change neither the body size nor the running heads."""
 
+_SMALLER = 0.9
+"""Points by which a numbered heading may be smaller than the others of its depth."""
+
 _MARGIN = 0.12
 """Share of the page height at the top and at the bottom in which running heads stand."""
 
@@ -39,6 +42,7 @@ class Manner:
 
     body     font size of most characters, points           styles   heading styles (size, bold), largest first
     depths   heading styles that come with numbers -> their depth
+    numbered depth of numbered headings -> their font size
     outline  text of an outline entry -> its level, from 1  running  texts that recur in the margins, digits as "#"
     words    lower-case words, hyphened ones included       pages    number of pages that were looked at
     """
@@ -46,6 +50,7 @@ class Manner:
     body: float
     styles: tuple[tuple[float, bool], ...]
     depths: dict[tuple[float, bool], int]
+    numbered: dict[int, float]
     outline: dict[str, int]
     running: frozenset[str]
     words: frozenset[str]
@@ -57,8 +62,10 @@ class Manner:
         if noted is not None:
             return max(1, min(6, noted))
         number = _NUMBER.match(text)
-        if number:
-            return min(6, number.group(1).count(".") + 1)
+        depth = number.group(1).count(".") + 1 if number else 0
+        # a heading that is clearly smaller than others with such a number counts something else: questions, steps
+        if depth and size > self.numbered.get(depth, 0.0) - _SMALLER:
+            return min(6, depth)
         if self.is_matter(text):
             return 1
         if (size, bold) in self.depths:
@@ -122,6 +129,7 @@ def study(document: pymupdf.Document) -> Manner:
     return Manner(
         body=body,
         styles=_ranked(styles, body),
+        numbered=_sizes_by_depth(depths),
         depths={style: counts.most_common(1)[0][0] for style, counts in depths.items()},
         outline=_outline(document),
         running=frozenset(text for text, times in margins.items() if times >= repeated),
@@ -177,6 +185,15 @@ def _ranked(styles: Counter[tuple[float, bool]], body: float) -> tuple[tuple[flo
         if apart and not (ranked and ranked[-1][0] - size <= 0.6 and ranked[-1][1] == bold):
             ranked.append((size, bold))
     return tuple(ranked)
+
+
+def _sizes_by_depth(depths: dict[tuple[float, bool], Counter[int]]) -> dict[int, float]:
+    """The font size of most headings with numbers of each depth, of the larger ones where there are as many."""
+    sizes: dict[int, Counter[float]] = {}
+    for (size, _), counts in depths.items():
+        for depth, times in counts.items():
+            sizes.setdefault(depth, Counter())[size] += times
+    return {depth: max(counts, key=lambda size: (counts[size], size)) for depth, counts in sizes.items()}
 
 
 def _outline(document: pymupdf.Document) -> dict[str, int]:

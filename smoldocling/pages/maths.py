@@ -50,7 +50,8 @@ class _Piece:
     """Something with a place of its own: a sign, or a fraction, a root and what is in it.
 
     tex    its tokens                     base  its baseline, y in points
-    size   font size of its main letters  role  letter, digit, sign, big (∑), hanging (a tall bracket), accent, whole
+    size   font size of its main letters  role  letter, styled (a letter of another alphabet), digit, sign, big (∑), hanging (a tall bracket), accent,
+          whole (of several pieces)
     """
 
     tex: str
@@ -161,10 +162,10 @@ def _spelt(char: str, glyph: Glyph) -> tuple[str, str]:
         return SIGNS[plain], "sign"
     if len(plain) == 1 and plain.isascii() and plain.isalpha():
         if _CALLIGRAPHIC.search(glyph.style.font) and plain.isupper():
-            return rf"\mathcal {{ {plain} }}", "whole"
+            return rf"\mathcal {{ {plain} }}", "styled"
         if _BLACKBOARD.search(glyph.style.font):
-            return rf"\mathbb {{ {plain} }}", "whole"
-        return (rf"\mathbf {{ {plain} }}", "whole") if glyph.style.bold else (plain, "letter")
+            return rf"\mathbb {{ {plain} }}", "styled"
+        return (rf"\mathbf {{ {plain} }}", "styled") if glyph.style.bold else (plain, "letter")
     if plain.isdecimal():
         return plain, "digit"
     if char in "{}%#&$_":

@@ -13,7 +13,7 @@ from itertools import pairwise
 from doctags.tree import Link
 from smoldocling.pages import glyphs
 from smoldocling.pages.frame import Rect
-from smoldocling.pages.lines import Line, Word
+from smoldocling.pages.lines import Glyph, Line, Word
 
 _HYPHENS = ("-", "\u2010")
 _DASHES = ("—", "–", "/")
@@ -127,6 +127,8 @@ def _joint(text: str, line: Line, opened: bool, spaced: bool, known: frozenset[s
     """The text so far, ready for the words of the next row."""
     start = line.words[0].text
     last, first = text[-1], start[0]
+    if not opened and _goes_on(text, start):
+        return text
     if last == glyphs.SOFT_HYPHEN:
         return text[:-1]
     if last in _HYPHENS and len(text) > 1 and text[-2].isalpha():
@@ -141,6 +143,22 @@ def _joint(text: str, line: Line, opened: bool, spaced: bool, known: frozenset[s
         # this paragraph shows where spaces stand at the ends of its rows; here is none
         return text
     return text + " "
+
+
+# An address that breaks at the end of a row does so behind one of its own signs or before one.
+_ADDRESS = re.compile(r"(?:https?:|www\.|doi\.org/)\S*$", re.IGNORECASE)
+_ADDRESS_SIGNS = frozenset("/-_=&?%#~+")
+
+
+def _goes_on(text: str, start: str) -> bool:
+    """Whether an address goes on in the next row."""
+    found = _ADDRESS.search(text, max(0, len(text) - 300))
+    if found is None:
+        return False
+    if text[-1] in _ADDRESS_SIGNS or start[0] in _ADDRESS_SIGNS or found.group().lower() == "www.":
+        return True
+    # what follows a full stop may be the next sentence; a word with signs of addresses in it is none
+    return (text[-1].isalnum() or text[-1] == ".") and start[0].isalnum() and bool({"/", "_", "="} & set(start))
 
 
 def _keeps_hyphen(text: str, start: str, known: frozenset[str]) -> bool:
@@ -188,17 +206,43 @@ def _links(
     if not links:
         return ()
     for start, end, word in placed:
-        x, y = (word.x0 + word.x1) / 2, (word.y0 + word.y1) / 2
-        uri = next((uri for rect, uri in links if rect[0] <= x <= rect[2] and rect[1] <= y <= rect[3]), None)
-        if uri is None:
+        hit = _linked(word, links)
+        if hit is None:
             continue
-        first = start - sum(place < start for place in removed)
-        last = min(end - sum(place < end for place in removed), len(text))
+        uri, head, tail = hit
+        first = start + head - sum(place < start + head for place in removed)
+        last = min(end - tail - sum(place < end - tail for place in removed), len(text))
         if found and found[-1].uri == uri and first - found[-1].end <= 1:
             found[-1] = Link(found[-1].start, last, uri)
         elif last > first:
             found.append(Link(first, last, uri))
     return tuple(found)
+
+
+def _linked(word: Word, links: Sequence[tuple[Rect, str]]) -> tuple[str, int, int] | None:
+    """The address that a word leads to, and how many of its first and last characters are beside the link."""
+    y = (word.y0 + word.y1) / 2
+    beside = [(rect, uri) for rect, uri in links if rect[1] <= y <= rect[3] and rect[0] < word.x1 and word.x0 < rect[2]]
+    if not beside:
+        return None
+    rect, uri = max(beside, key=lambda link: min(link[0][2], word.x1) - max(link[0][0], word.x0))
+    middle = (word.x0 + word.x1) / 2
+    marks = word.glyphs
+    if sum(len(mark.text) for mark in marks) != len(word.text) or not _runs_right(word, marks):
+        return (uri, 0, 0) if rect[0] <= middle <= rect[2] else None
+    inside = [rect[0] <= (mark.x0 + mark.x1) / 2 <= rect[2] for mark in marks]
+    if not any(inside):
+        return None
+    first, last = inside.index(True), len(inside) - 1 - inside[::-1].index(True)
+    head = sum(len(mark.text) for mark in marks[:first])
+    tail = sum(len(mark.text) for mark in marks[last + 1 :])
+    return uri, head, tail
+
+
+def _runs_right(word: Word, marks: Sequence[Glyph]) -> bool:
+    """Whether the characters of a word follow each other from left to right: not on turned pages, not in Arabic."""
+    placed = bool(marks) and abs(marks[0].x0 - word.x0) < 1 and abs(marks[-1].x1 - word.x1) < 1
+    return placed and all(a.x0 <= b.x0 for a, b in pairwise(marks))
 
 
 def listing(lines: Sequence[Line]) -> str:
