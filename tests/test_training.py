@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ from smoldocling.engine.sequence import Request
 from smoldocling.errors import UnusableInput, UnusableOption
 from smoldocling.training import fresh, glyphs, plan, trainer
 from smoldocling.training.compose import SMALL, compose
-from smoldocling.training.drill import LINES, SIDE, drill
+from smoldocling.training.drill import LINES, drill
 from smoldocling.training.examples import UNSEEN, Drawn, Drills, Pairs, Reader
-from smoldocling.training.learner import IGNORED, Learner
+from smoldocling.training.learner import IGNORED, Learner, _before
 from smoldocling.training.paint import paint, pens
 from smoldocling.training.plan import Stage
 from smoldocling.training.trainer import Trainer
@@ -129,6 +130,42 @@ def test_the_loss_is_the_one_that_transformers_computes(learner: Learner, reader
         assert ours.item() == pytest.approx(theirs.item(), rel=1e-4)
 
 
+def test_a_location_beside_the_right_one_is_nearly_right(new: Path) -> None:
+    """501 words that have nothing to do with each other would each have to be learnt by themselves."""
+    checkpoint = checkpoints.read(new, name="new")
+    located = Learner(checkpoint, fill_id=0, device=CPU, dtype=torch.float32, locations=range(100, 601))
+    vocab = located.model.config.text_config.vocab_size
+
+    def loss(written: int, wanted: int) -> float:
+        logits = torch.zeros(1, vocab)
+        logits[0, written] = 9.0
+        return located._answer_loss(logits, torch.tensor([wanted])).item()
+
+    assert loss(350, 350) < loss(352, 350) < loss(356, 350) < loss(500, 350)
+    assert loss(350, 352) == pytest.approx(loss(352, 350), abs=1e-4)
+    sure = torch.full((1, vocab), -30.0)
+    sure[0, 100:601] = located._near[250].log().clamp_min(-30)
+    assert located._answer_loss(sure, torch.tensor([350])).item() == pytest.approx(0, abs=1e-3)
+
+
+def test_an_id_that_is_no_location_costs_what_it_costs_everywhere(new: Path) -> None:
+    """Tags and letters have no neighbours."""
+    checkpoint = checkpoints.read(new, name="new")
+    located = Learner(checkpoint, fill_id=0, device=CPU, dtype=torch.float32, locations=range(100, 601))
+    logits = torch.randn(7, located.model.config.text_config.vocab_size)
+    targets = torch.arange(7)
+    assert located._answer_loss(logits, targets).item() == pytest.approx(
+        torch.nn.functional.cross_entropy(logits, targets).item(), abs=1e-5
+    )
+
+
+def test_where_the_last_letter_was_read_is_the_known_place_before() -> None:
+    """Ids that are read nowhere are passed over; the first has none before it."""
+    places = np.array([[-1, 7, -1, 8, 8, -1, 9], [-1, -1, -1, -1, 5, -1, -1]])
+    before = [[-1, -1, -1, 7, 8, -1, 8], [-1] * 7]
+    assert _before(places).tolist() == before
+
+
 def test_pages_of_one_batch_do_not_see_each_other(learner: Learner, reader: Reader) -> None:
     """Short and long, one tile and five: the loss of a batch is that of its pages, id by id."""
     examples = list(_first(Drawn(reader, LINES, 1).taught(5), 1)) + list(_first(Drawn(reader, SMALL, 2).taught(5), 2))
@@ -143,11 +180,11 @@ def test_pages_of_one_batch_do_not_see_each_other(learner: Learner, reader: Read
 
 def test_letters_are_told_where_their_ink_is() -> None:
     """A label without ink, or ink without a label, would teach the tower to see what is not there."""
-    sheet = drill(7)
+    sheet = replace(drill(7), width=256.0, height=256.0)  # so that a patch has 16 pixels
     page = paint(sheet)
     side, scale = 8, 2
     (found,) = glyphs.labels(sheet, 1, 1, side, scale)
-    patch = round(SIDE) // (side * scale)
+    patch = 256 // (side * scale)
     told = 0
     for position, spots in enumerate(found):
         for spot, number in enumerate(spots):

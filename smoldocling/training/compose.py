@@ -16,6 +16,7 @@ from smoldocling.training.page import HALF, PAGE, PageComposer, Paper
 from smoldocling.training.sheet import Area, Bar, Run, Sheet, grid_box
 
 LEADING = 1.2
+HEADING = 1.25
 BULLETS = "•–"
 
 
@@ -90,7 +91,7 @@ class _Composer:
     # What may stand on a page. Each leaves the pen below what it has set, or where it was.
 
     def _section_header(self) -> None:
-        size = round(self.size * self.random.uniform(1.0, 1.25))
+        size = round(self.size * HEADING)
         self._block("section_header", words.phrase(self.random, 1, 3), self.bold, size, level=1)
 
     def _title(self) -> None:
@@ -216,11 +217,12 @@ class _Composer:
 LINE = Domain("line", (256, 256), (256, 256), (24, 32), {"text": 1}, (1, 2), lines=(1, 1))
 SMALL = Domain(
     "small",
-    (480, 512),
-    (480, 512),
-    (23, 28),
+    (496, 512),
+    (496, 512),
+    (26, 26),
     {"section_header": 3, "text": 5, "list": 3, "table": 2},
-    (2, 4),
+    (2, 3),
     ("sans",),
+    lines=(1, 2),
 )
 DOMAINS: dict[str, Domain | Paper] = {domain.name: domain for domain in (LINE, SMALL, HALF, PAGE)}

@@ -10,6 +10,7 @@ positions are drawn as large as patches.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ TEMPLATE = (
 )
 # As large as what a patch of text becomes; with transformers' 0.02 places are learnt after everything else.
 POSITION_DEVIATION = 0.4
+# Locations this far apart begin alike (standard deviation).
+ALIKE = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ def make(folder: Path, size: Size = TINY, *, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     model = Idefics3ForConditionalGeneration(config)
     _open_eyes(model)
+    _count(model, words.encode("".join(f"<loc_{number}>" for number in range(GRID + 1))).ids)
     model.generation_config = GenerationConfig(**ids)
     model.save_pretrained(folder)
     words.save(str(folder / "tokenizer.json"))
@@ -140,6 +144,17 @@ def _open_eyes(model: Any) -> None:
         embeddings.position_embedding.weight.normal_(0, POSITION_DEVIATION)
         # A white pixel is 1.0 in every channel; the bias takes away what a white patch would become.
         embeddings.patch_embedding.bias.copy_(-embeddings.patch_embedding.weight.sum((1, 2, 3)))
+
+
+def _count(model: Any, locations: Sequence[int]) -> None:
+    """Neighbouring locations begin alike, as large as before: what is learnt of one holds for those around it."""
+    table = model.get_input_embeddings().weight
+    places = torch.arange(len(locations), dtype=torch.float32)
+    near = torch.exp(-((places[:, None] - places) ** 2) / (2 * ALIKE**2))
+    with torch.no_grad():
+        drawn = table[locations]
+        smooth = near @ drawn
+        table[locations] = smooth * (drawn.std() / smooth.std())
 
 
 def _side_files(words: Tokenizer, size: Size) -> dict[str, Any]:

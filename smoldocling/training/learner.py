@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -26,6 +27,11 @@ IGNORED = -100
 LEAST_SHARE = 1e-6
 # All matrices of the two towers' layers, by the names that the family gives them.
 ADAPTED = r".*\.(vision_model\.encoder|text_model)\.layers\..*(_proj|fc1|fc2)"
+# Locations beside the right one are nearly right: each is taught with its neighbours, this far (standard deviation).
+NEAR = 3.0
+# Of the decoder's layers from the middle, which look for what comes next (their first head) and where the last letter
+# was read (their second): one finds the place, the next can go on from there.
+NEXT, LAST = (-1, 0, 1), (-1, 0)
 # On a CPU plain attention over so few patches is faster than the fused one, forth and back.
 MOST_PLAIN_PATCHES = 256
 
@@ -39,6 +45,7 @@ class Batch:
     shown    indices of the tiles whose letters are known
     letters  (shown, positions, scale * scale * SPOTS), see glyphs.labels
     places   (pages, longest), the row that what comes after each id is read from, or -1
+    before   (pages, longest), where places are known, the one before in the same answer, or -1
     """
 
     tiles: Tensor
@@ -47,6 +54,7 @@ class Batch:
     shown: Tensor
     letters: Tensor
     places: Tensor
+    before: Tensor
 
     @property
     def counts(self) -> dict[str, int]:
@@ -54,7 +62,7 @@ class Batch:
         return {
             "answer": int((self.targets != IGNORED).sum()),
             "letters": self.letters.numel(),
-            "looks": int((self.places >= 0).sum()),
+            "looks": int((self.places >= 0).sum()) + int((self.before >= 0).sum()),
         }
 
 
@@ -62,7 +70,7 @@ class Batch:
 class Losses:
     """Cross entropies in nats; None if not asked for.
 
-    answer   of the answers' ids
+    answer   of the answers' ids; of locations, what it exceeds its least by
     letters  of the letters that the tower should see
     looks    of the rows that the decoder should look at
     right    share of the answers' ids that would have been written
@@ -87,8 +95,19 @@ class Losses:
 class Learner(nn.Module):
     """The network and a head that reads letters off the tower's positions; the head is thrown away in the end."""
 
-    def __init__(self, checkpoint: Checkpoint, *, fill_id: int, device: torch.device, dtype: torch.dtype) -> None:
-        """dtype  what is computed in; weights stay float32"""
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        fill_id: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        locations: Sequence[int] = (),
+    ) -> None:
+        """
+        dtype      what is computed in; weights stay float32
+        locations  ids of <loc_0>, <loc_1>..., where each is one id
+        """
         super().__init__()
         from transformers import AutoModelForImageTextToText
 
@@ -106,6 +125,10 @@ class Learner(nn.Module):
         self.std = torch.tensor(checkpoint.std, device=device).view(3, 1, 1)
         self.rescale = checkpoint.rescale
         width = self.model.config.text_config.hidden_size
+        self._locations = torch.tensor(locations, dtype=torch.int64, device=device)
+        self._order = torch.full((checkpoint.vocab_size,), -1, dtype=torch.int64, device=device)
+        self._order[self._locations] = torch.arange(len(locations), device=device)
+        self._near = _near(len(locations)).to(device)
         self._spots = checkpoint.scale_factor**2 * SPOTS
         self.letters = nn.Linear(width, self._spots * (len(LETTERS) + 1))
         self.to(device)
@@ -134,6 +157,7 @@ class Learner(nn.Module):
             targets[row, len(each.prompt) - 1 : len(whole) - 1] = each.answer
             if each.places:
                 places[row, len(each.prompt) - 1 : len(whole) - 1] = each.places
+        before = _before(places)
         shown: list[int] = []
         letters, first = [], 0
         for each in examples:
@@ -151,6 +175,7 @@ class Learner(nn.Module):
                 np.concatenate(letters) if letters else np.zeros((0, positions, self._spots), np.int64)
             ).to(self._device),
             torch.from_numpy(places).to(self._device),
+            torch.from_numpy(before).to(self._device),
         )
 
     def losses(
@@ -175,7 +200,18 @@ class Learner(nn.Module):
             logits = self.model.lm_head(hidden[batch.targets != IGNORED])  # (ids of all answers, vocab)
         targets = batch.targets[batch.targets != IGNORED]
         right = (logits.argmax(-1) == targets).float().mean().item()
-        return Losses(functional.cross_entropy(logits.float(), targets), seen, looks, right)
+        return Losses(self._answer_loss(logits.float(), targets), seen, looks, right)
+
+    def _answer_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """(ids, vocab), (ids,) -> mean in nats."""
+        places = self._order[targets]
+        located = places >= 0
+        found = functional.cross_entropy(logits[~located], targets[~located], reduction="sum")
+        if bool(located.any()):
+            wanted = self._near[places[located]]  # (located, locations)
+            given = logits[located].log_softmax(-1)[:, self._locations]
+            found = found + (torch.xlogy(wanted, wanted) - wanted * given).sum()
+        return found / len(targets)
 
     def features(self, tiles: Tensor) -> Tensor:
         """uint8 (tiles, T, T, 3) -> (tiles, positions, width)"""
@@ -202,12 +238,13 @@ class Learner(nn.Module):
         hidden: Tensor = out.last_hidden_state
         if not look:
             return hidden, None
-        pages, ids = torch.nonzero(batch.places >= 0, as_tuple=True)
-        right = batch.places[pages, ids]
         middle = len(out.attentions) // 2
-        # In two layers the first head is told: one finds the place, the next can go on from there.
-        shares = [out.attentions[layer][pages, 0, ids, right] for layer in (middle - 1, middle)]
-        return hidden, -torch.stack(shares).float().clamp_min(LEAST_SHARE).log().mean()
+        looks = [
+            share
+            for head, places, layers in ((0, batch.places, NEXT), (1, batch.before, LAST))
+            for share in _shares(out.attentions, head, places, [middle + layer for layer in layers])
+        ]
+        return hidden, -torch.cat(looks).clamp_min(LEAST_SHARE).log().mean()
 
     def adapt(self, rank: int) -> None:
         """From now on adapters of that rank learn, and the matrices of tower and decoder do not. Needs peft."""
@@ -245,3 +282,27 @@ class Learner(nn.Module):
                     if weight.requires_grad and id(weight) not in known:
                         known.add(id(weight))
                         yield f"{prefix}.{own}", weight
+
+
+def _near(count: int) -> Tensor:
+    """(count, count): for each location how much each is wanted in its place."""
+    places = torch.arange(count, dtype=torch.float32)
+    share = torch.exp(-((places[:, None] - places) ** 2) / (2 * NEAR**2))
+    return share / share.sum(1, keepdim=True)
+
+
+def _before(places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """(pages, longest): for each known place the known one before it in its row, or -1."""
+    known = places >= 0
+    at = np.where(known, np.arange(places.shape[1]), -1)
+    latest = np.maximum.accumulate(at, axis=1)
+    earlier = np.concatenate([np.full((len(places), 1), -1), latest[:, :-1]], axis=1)
+    found = np.take_along_axis(places, np.maximum(earlier, 0), axis=1)
+    return np.where(known & (earlier >= 0), found, -1)
+
+
+def _shares(attentions: Sequence[Tensor], head: int, places: Tensor, layers: Sequence[int]) -> Iterator[Tensor]:
+    """Of one head's attention in some layers, what goes to the right place of each row that has one."""
+    pages, ids = torch.nonzero(places >= 0, as_tuple=True)
+    for layer in {min(layer, len(attentions) - 1) for layer in layers}:
+        yield attentions[layer][pages, head, ids, places[pages, ids]].float()

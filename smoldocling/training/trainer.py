@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from doctags.tree import GRID
 from smoldocling import checkpoint as checkpoints
 from smoldocling.engine.device import choose_device, choose_dtype
 from smoldocling.engine.native import Native
@@ -95,7 +96,11 @@ class Trainer:
         self._vocab = Vocab(checkpoint)
         device = choose_device(self.device)
         self._learner = Learner(
-            checkpoint, fill_id=self._vocab.pad_id, device=device, dtype=choose_dtype("auto", device)
+            checkpoint,
+            fill_id=self._vocab.pad_id,
+            device=device,
+            dtype=choose_dtype("auto", device),
+            locations=_locations(self._vocab),
         )
         if self.lora:
             self._learner.adapt(self.lora)
@@ -268,6 +273,12 @@ def written(folder: Path, pages: Sequence[Example], device: str = "auto") -> lis
     requests = [Request(key, page.tiles, page.prompt, MOST_IDS) for key, page in enumerate(pages)]
     answers = {answer.key: vocab.decode(answer.ids) for answer in engine.run(requests)}
     return [scores.score(answers[key], page.text) for key, page in enumerate(pages)]
+
+
+def _locations(vocab: Vocab) -> tuple[int, ...]:
+    """Ids of <loc_0> to <loc_500>; none where they are spelt in several."""
+    spelt = [vocab.tag_ids(f"<loc_{number}>") for number in range(GRID + 1)]
+    return tuple(ids[0] for ids in spelt) if all(len(ids) == 1 for ids in spelt) else ()
 
 
 def _batches(examples: Iterator[Example], size: int) -> Iterator[list[Example]]:
