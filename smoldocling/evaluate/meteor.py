@@ -1,7 +1,7 @@
 """METEOR (Banerjee and Lavie 2005, with the constants of Lavie and Agarwal 2007): words, stems and synonyms in order.
 
-Knows: words, NLTK's Porter stemmer, WordNet. Does not know: where the words come from. The same definition as NLTK's
-`meteor_score`, which takes time by the product of the two lengths; this takes it by their sum.
+Knows: words, NLTK's Porter stemmer, WordNet. Does not know: where the words come from. NLTK's `meteor_score` differs in
+one thing: it looks for synonyms of stems, "larg" for "large", and so finds few.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smoldocling.evaluate.meteor import meteor, missing
+from smoldocling.evaluate.meteor import missing
 from smoldocling.evaluate.strings import similarity
-from smoldocling.evaluate.wordnet import folder, wordnet
+from smoldocling.evaluate.wordnet import WordNet, folder, wordnet
 
 if TYPE_CHECKING:
     from nltk.tokenize.destructive import NLTKWordTokenizer  # type: ignore[import-untyped]
@@ -78,8 +78,44 @@ def _page(said: str, true: str) -> Published:
         f1=2 * shared / (len(a) + len(b)) if shared else 0.0,
         precision=shared / len(a) if a else 0.0,
         recall=shared / len(b) if b else 0.0,
-        meteor=meteor(ours, theirs, wordnet(place)) if place is not None and missing() is None else None,
+        meteor=_meteor(ours, theirs, wordnet(place)) if place is not None and missing() is None else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Lemma:
+    """A word as NLTK asks for it."""
+
+    word: str
+
+    def name(self) -> str:
+        return self.word
+
+
+@dataclass(frozen=True, slots=True)
+class _Synset:
+    """Words of one meaning as NLTK asks for them."""
+
+    words: frozenset[str]
+
+    def lemmas(self) -> list[_Lemma]:
+        return [_Lemma(word) for word in self.words]
+
+
+@dataclass(frozen=True, slots=True)
+class _Corpus:
+    """Our reader of WordNet's files in the place of NLTK's, which wants a folder of its own."""
+
+    net: WordNet
+
+    def synsets(self, word: str) -> list[_Synset]:
+        return [_Synset(self.net.synonyms(word))]
+
+
+def _meteor(said: Sequence[str], true: Sequence[str], net: WordNet) -> float:
+    from nltk.translate.meteor_score import single_meteor_score  # type: ignore[import-untyped]
+
+    return float(single_meteor_score(true, said, wordnet=_Corpus(net)))
 
 
 @cache
