@@ -278,6 +278,10 @@ def corpus(
     allow_private: Annotated[
         bool, typer.Option("--allow-private", help="Web addresses may lead into private networks.")
     ] = False,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Read the pages on a Ray cluster; local: one on this machine."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Convert any number of documents to Parquet: DIR/pages/, one row a page, and DIR/documents.parquet.
@@ -306,6 +310,7 @@ def corpus(
         formats=[str(name) for name in dict.fromkeys(to or [])],
         look=Look(furniture, page_break),
         allow_private=allow_private,
+        ray=ray,
         converter={
             "engine": engine.value,
             "model": model,

@@ -29,6 +29,7 @@ Key = tuple[int, int]
 
 NOT_OPENED = 0
 """The number of the page that stands for a document which cannot be opened."""
+HAPPENED = ("seconds", "note")
 UNOPENED = "unopened"
 """How such a page is counted; its row says failed."""
 
@@ -378,9 +379,9 @@ class Ledger:
         ):
             for key in done:
                 entry = self._open[key]
-                for page, seconds in self._rows(entry):
+                for page, happened in self._rows(entry):
                     pages.add(page)
-                    timings.add({"path": entry.path, "page": page["page"], "seconds": seconds})
+                    timings.add({"path": entry.path, "page": page["page"], **happened})
                 places[key] = place = self._place(entry, first)
                 first += place.count
                 documents.add(self._described(entry, place, name))
@@ -393,17 +394,18 @@ class Ledger:
         self._shard += 1
         self._forget(done)
 
-    def _rows(self, entry: Entry) -> Iterator[tuple[Row, float | None]]:
-        """A document's rows, and how long its pages took; nothing where another document's are taken."""
+    def _rows(self, entry: Entry) -> Iterator[tuple[Row, Row]]:
+        """A document's rows, and how long its pages took and so on; nothing where another document's are taken."""
         constant = {"path": entry.path, "hash": entry.digest, "versions": self._versions}
         if entry.shelved is not None:
             shard = self._folder / "pages" / f"pages-{entry.shelved.shard:06d}.parquet"
             for row in rows(shard, entry.shelved.first, entry.shelved.count):
-                yield {**row, **constant}, None
+                yield {**row, **constant}, {}
             return
         for _, spot in sorted(self._origin(entry).pages.items()):
             record = self._journal.read(spot)
-            yield {**record, **constant}, None if entry.borrowed else record.get("seconds")
+            happened = {} if entry.borrowed else {name: record.get(name) for name in HAPPENED}
+            yield {**record, **constant}, happened
 
     def _place(self, entry: Entry, first: int) -> Place:
         """Where a document's rows come to be, and what is known of it."""

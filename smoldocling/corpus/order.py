@@ -19,6 +19,7 @@ from smoldocling.output import Look
 from smoldocling.progress import Progress
 
 if TYPE_CHECKING:
+    from smoldocling.corpus.cluster import Cluster
     from smoldocling.corpus.run import Run
     from smoldocling.pipeline import Converter
 
@@ -35,7 +36,10 @@ READERS = ("smoldocling", "pymupdf")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """As on the command line; `converter` are those of Converter."""
+    """As on the command line; `converter` are those of Converter.
+
+    ray  the address of a cluster that does the work, "local" for one here
+    """
 
     sources: list[str]
     folder: Path
@@ -43,6 +47,7 @@ class Options:
     formats: list[str] = field(default_factory=list)
     look: Look = field(default_factory=Look)
     allow_private: bool = False
+    ray: str | None = None
     converter: dict[str, Any] = field(default_factory=dict)
 
 
@@ -56,7 +61,14 @@ def carry_out(options: Options, shown: Progress) -> Run:
 
     if "report" in options.formats:
         raise UnusableOption("corpus writes no reports; convert --to report makes one of a single document")
-    converter = Converter(**options.converter, pictures=bool(options.formats))
+    asked = {**options.converter, "pictures": bool(options.formats)}
+    converter: Converter | Cluster
+    if options.ray is None:
+        converter = Converter(**asked)
+    else:
+        from smoldocling.corpus.cluster import Cluster
+
+        converter = Cluster(options.ray, asked)
     if converter.without_model:
         shown.line(f"note: {converter.without_model}; reading born-digital pages from their text layer")
     if converter.without_native:
@@ -75,7 +87,7 @@ def carry_out(options: Options, shown: Progress) -> Run:
     return run
 
 
-def _settings(options: Options, converter: Converter) -> Settings:
+def _settings(options: Options, converter: Converter | Cluster) -> Settings:
     """All that decides what is written."""
     idle = ABOUT_MODELS if converter.checkpoint is None else frozenset({"model"})
     deciding = {name: value for name, value in options.converter.items() if name not in SPEED | idle}

@@ -12,12 +12,15 @@ import doctags
 from smoldocling.result import PageResult
 
 SECONDS_DIGITS = 4
+# What can be told of a page that needed a second try is told beside its row: another run may not have needed it.
+READ_BY = {"textlayer": "textlayer"}
 
 
 def row(page: PageResult) -> dict[str, Any]:
     """The columns that are a page's own, and what its document is told by it. A page that is no page has no text."""
     texts: dict[str, str | None] = {"doctags": None, "markdown": None}
-    status, reason = page.status, page.error
+    status: str = READ_BY.get(page.engine, "ok") if page.status == "retried" else page.status
+    reason = page.error
     if page.number:
         try:
             texts = {"doctags": page.doctags, "markdown": converters.to_markdown(doctags.Document((page.tree,)))}
@@ -42,6 +45,7 @@ def row(page: PageResult) -> dict[str, Any]:
         ],
         "agreement": page.agreement,
         "seconds": round(page.seconds, SECONDS_DIGITS),
+        "note": _clean(page.note),
         "warnings": [_clean(warning) for warning in page.warnings],
     }
 

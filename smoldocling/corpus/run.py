@@ -11,7 +11,7 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -26,6 +26,7 @@ from smoldocling.corpus.ledger import UNOPENED, Key, Ledger, Tally
 from smoldocling.corpus.listing import Listed, Listing
 from smoldocling.corpus.names import Names
 from smoldocling.corpus.rows import row
+from smoldocling.corpus.skipped import Skipped
 from smoldocling.corpus.trees import save
 from smoldocling.errors import UnwritableOutput
 from smoldocling.output import Look
@@ -46,17 +47,6 @@ class Reads(Protocol):
     def stream(self, inputs: Iterator[Source]) -> Iterator[PageResult]:
         """Pages as they are done."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Skipped(Container[int]):
-    """Pages of a document that are not wanted: those that are done, and all of them once somebody has said stop."""
-
-    done: frozenset[int]
-    stop: threading.Event
-
-    def __contains__(self, number: object) -> bool:
-        return self.stop.is_set() or number in self.done
 
 
 @dataclass
@@ -170,7 +160,7 @@ class Run:
         done = ledger.arrive(key, name, printable_path(fetched.place), fetched.digest, len(fetched.data), last=last)
         if done is None:
             return None
-        return Source(f"{key[0]}.{key[1]}", PurePath("document"), fetched.data, _Skipped(done, self._stop))
+        return Source(f"{key[0]}.{key[1]}", PurePath("document"), fetched.data, Skipped(done, self._stop))
 
     def _interrupt(self) -> None:
         self._stop.set()

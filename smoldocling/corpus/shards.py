@@ -2,7 +2,8 @@
 
 Knows: pyarrow, columns. Does not know: where rows come from, what is done already.
 Law: a file depends on its rows alone: not on time, place, or how they were handed in. So what differs between two runs
-over the same pages, how long a page took, has a file of its own beside each shard, row for row.
+over the same pages, how long each took and what happened on the way, has a file of its own beside each shard, row for
+row.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ PAGES = pa.schema(
         ("versions", pa.string()),
     ]
 )
-TIMINGS = pa.schema([("path", pa.string()), ("page", pa.int32()), ("seconds", pa.float64())])
+TIMINGS = pa.schema([("path", pa.string()), ("page", pa.int32()), ("seconds", pa.float64()), ("note", pa.string())])
 DOCUMENTS = pa.schema(
     [
         ("path", pa.string()),
