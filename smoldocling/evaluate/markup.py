@@ -230,7 +230,7 @@ def html_cells(element: etree._Element) -> list[Cell]:
     """The cells of a table; what one covers pushes others aside, as in a browser. Tables in cells are text."""
     taken: set[tuple[int, int]] = set()
     cells: list[Cell] = []
-    rows = [row for row in element.iter("tr") if next(row.iterancestors("table")) is element]
+    rows = [row for row in element.iter("tr") if next(row.iterancestors("table")) is element] or [element]
     for at, row in enumerate(rows):
         column = 0
         for cell in row.iterchildren("td", "th"):
