@@ -462,3 +462,26 @@ def test_a_heading_over_two_rows_is_one(document: pymupdf.Document) -> None:
     paragraph(page, (72, 225, 520, 330), LOREM * 2)
     heads = [element.text for element in read(document).page.elements if element.kind == "section_header"]
     assert heads == ["2 What the keeper of the gauge saw from the old bridge when he came down", "Ice"]
+
+
+def test_a_listing_is_one_piece_with_its_lonely_brackets(document: pymupdf.Document) -> None:
+    """Its parts stand at different indents, and a closing bracket alone in its row belongs to it."""
+    page = document.new_page()
+    paragraph(page, (72, 60, 520, 130), LOREM)
+    lines = (
+        "int level(int staff) {",
+        "    if (staff < 0) {",
+        "        return 0;",
+        "    }",
+        "",
+        '    printf("%d", staff);',
+        "    return staff;",
+        "}",
+    )
+    for place, line in enumerate(lines):
+        if line:
+            write(page, 90, 160 + 9 * place, line, 8, "cour")
+    paragraph(page, (72, 260, 520, 330), LOREM)
+    found = only(read(document).page, "code")
+    assert found.text == "\n".join(lines)
+    assert found.label == "C"

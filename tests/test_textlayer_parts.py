@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smoldocling.pages import borders, glyphs, order, tables
+from smoldocling.pages import borders, glyphs, order, regions, tables
 from smoldocling.pages.frame import Frame, Rect, turned_by
 from smoldocling.pages.lines import Line, Style, Word
 from smoldocling.pages.prose import paragraph, rows
@@ -157,3 +159,15 @@ def test_reading_order_does_not_depend_on_where_the_page_lies(items: list[Rect],
     """Only the places of the regions to each other count."""
     moved = [(x0 + dx, y0 + dy, x1 + dx, y1 + dy) for x0, y0, x1, y1 in items]
     assert order.reading_order(moved) == order.reading_order(items)
+
+
+def test_a_listing_in_the_box_of_a_table_is_a_listing() -> None:
+    """Indents look like columns to the layout model."""
+    mono = replace(STYLE, font="Courier", mono=True)
+    rows_ = [line("int n = 4;", 20, 30), line("while (n > 0) {", 20, 42), line("n = n - 1;", 44, 54), line("}", 20, 66)]
+    code = tuple(replace(row, words=tuple(replace(word, style=mono) for word in row.words)) for row in rows_)
+    table = regions.Region("table", (20, 20, 200, 70), code)
+    assert regions.is_listing(table)
+    assert not regions.is_listing(replace(table, lines=tuple(rows_)))
+    pieces = regions.whole_listings(regions.as_text(table, 10.0))
+    assert [(item.kind, len(item.lines)) for item in pieces] == [("code", 4)]

@@ -53,7 +53,7 @@ class _Assembly:
         ink = self._ink
         found = regions.gather(ink, lattice.with_ruled_tables(groups or (), ink), self._manner.body)
         found = self._tables(found)
-        found = self._pictures(found)
+        found = regions.whole_listings(self._pictures(found))
         found = kinds.judged(found, ink, self._manner, self._number)
         top = [item for item in found if item.kind == "page_header"]
         bottom = [item for item in found if item.kind == "page_footer"]
@@ -73,6 +73,9 @@ class _Assembly:
             if item.kind != "table":
                 result.append(item)
                 continue
+            if item.lines and regions.is_listing(item):
+                result += regions.as_text(item, self._manner.body)
+                continue
             above, table, below = regions.peeled(item, self._ink.strokes)
             grid = self._grid(table)
             if grid is not None and grid.is_list:
@@ -81,7 +84,7 @@ class _Assembly:
                 result.append(replace(table, grid=grid))
                 result += [regions.region("text", lines) for lines in (above, below) if lines]
             elif item.lines:
-                result += [regions.region("text", prose.rows(lines)) for lines in regions.clusters(item.lines)]
+                result += regions.as_text(item, self._manner.body)
         return result
 
     def _grid(self, item: Region) -> Grid | None:
@@ -114,8 +117,8 @@ class _Assembly:
         result: list[Region] = [Region("picture", rect) for rect in rects]
         for item in found:
             if item.kind == "picture":
-                loose = [line for line in item.lines if not any(_inside(line.rect, rect) for rect in rects)]
-                result += [regions.region("text", prose.rows(lines)) for lines in regions.clusters(loose)]
+                loose = tuple(line for line in item.lines if not any(_inside(line.rect, rect) for rect in rects))
+                result += regions.as_text(replace(item, lines=loose), self._manner.body)
             elif (
                 item.kind == "table"
                 or not any(_inside(item.rect, rect) for rect in rects)

@@ -158,8 +158,7 @@ class _Judge:
         letters = sum(char.isalpha() for char in text)
         if len(item.lines) > 4 or len(text) > 200 or not letters or signs.is_source(text):
             return False
-        worded = any(len(word) > 2 and word.isalpha() for word in text.split())
-        if letters < 0.4 * len(text.replace(" ", "")) and not (worded and signs.is_numbered(text)):
+        if letters < 0.4 * len(text.replace(" ", "")) and (glyphs.math_signs(text) or not signs.is_numbered(text)):
             return False  # a formula, a row of figures
         size, body = item.size, self._manner.body
         bold = all(line.bold for line in item.lines)
@@ -196,7 +195,7 @@ class _Judge:
         if (
             abs(above.size - item.size) > 0.3
             or last.bold != first.bold
-            or not 0 <= first.y0 - last.y1 < 0.6 * item.size
+            or not 0 <= first.y0 - last.y1 < 0.9 * item.size
         ):
             return False
         # there was no room for the next word

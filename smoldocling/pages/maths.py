@@ -49,9 +49,9 @@ Place = Literal["line", "raised", "lowered"]
 class _Piece:
     """Something with a place of its own: a sign, or a fraction, a root and what is in it.
 
-    tex    its tokens                     base  its baseline, y in points
-    size   font size of its main letters  role  letter, styled (a letter of another alphabet), digit, sign, big (∑), hanging (a tall bracket), accent,
-          whole (of several pieces)
+    tex   its tokens    base  its baseline, y in points    size  font size of its main letters
+    role  letter, styled (a letter of another alphabet), digit, sign, big (∑), hanging (a tall bracket), accent, or
+          whole (made of several pieces)
     """
 
     tex: str

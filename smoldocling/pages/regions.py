@@ -101,6 +101,49 @@ def gather(ink: Ink, groups: tuple[Group, ...], body: float) -> list[Region]:
     return result
 
 
+def whole_listings(found: list[Region]) -> list[Region]:
+    """Regions of code of one type with less than two rows of white between them in one piece, stray rows included.
+
+    The model makes boxes of the indented parts of a listing, and of a closing bracket that stands by itself.
+    """
+    result = list(found)
+    # a single row of monospaced type is code only beside other code
+    codes = [item for item in found if item.kind == "code"]
+    if not codes:
+        return result
+    loose = [
+        item
+        for item in found
+        if item.kind in ("text", "list-item", "formula") and item.lines and all(map(_is_mono, item.lines))
+    ]
+    for item in sorted((*codes, *loose), key=lambda item: item.rect[1]):
+        near = next((other for other in result if other.kind == "code" and _one_listing(other, item)), None)
+        if near is not None and any(item is other for other in result):
+            joined = region("code", _code_lines((*near.lines, *item.lines)))
+            result = [joined if other is near else other for other in result if other is not item]
+    return result
+
+
+def _code_lines(lines: Sequence[Line]) -> list[Line]:
+    """Rows of a listing, which may stand closer than its type is tall: only what has one baseline is one row."""
+    rows: list[list[Line]] = []
+    for line in sorted(lines, key=lambda line: line.baseline):
+        if rows and line.baseline - rows[-1][0].baseline < 0.3 * line.style.size:
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    return [whole for row in rows for whole in prose.rows(row)]
+
+
+def _one_listing(a: Region, b: Region) -> bool:
+    if a is b or abs(a.size - b.size) > 0.3:
+        return False
+    white = max(b.rect[1] - a.rect[3], a.rect[1] - b.rect[3])
+    beside = min(a.rect[2], b.rect[2]) - max(a.rect[0], b.rect[0]) > 0
+    # a row that is indented may end left of a closing bracket's side, but never begins left of the listing
+    return beside and white < 1.1 * a.size
+
+
 def peeled(item: Region, strokes: Sequence[Rect]) -> tuple[list[Line], Region, list[Line]]:
     """Rows of prose at the top and at the bottom of a table's box, outside its rulings, apart from the table."""
     lines = prose.rows(item.lines)
@@ -154,6 +197,19 @@ def _level(a: Line, b: Line) -> bool:
 def as_list(item: Region, body: float) -> list[Region]:
     """A table's box that holds a list: markers in the first column."""
     return _cut(region("list-item", prose.rows(item.lines)), body)
+
+
+def as_text(item: Region, body: float) -> list[Region]:
+    """A box that holds neither a table nor a picture: paragraphs, or a listing whose indents look like columns."""
+    return [piece for lines in clusters(item.lines) for piece in _cut(region("text", prose.rows(lines)), body)]
+
+
+def is_listing(item: Region) -> bool:
+    """Whether a table's box holds a listing: rows of monospaced type, most of them statements."""
+    rows = prose.rows(item.lines)
+    if len(rows) < 2 or not all(map(_is_mono, rows)):
+        return False
+    return sum(signs.is_statement(line.text) for line in rows) > 0.5 * len(rows)
 
 
 def _home(line: Line, groups: Sequence[Group]) -> int | None:
