@@ -20,7 +20,7 @@ from smoldocling.evaluate.layout import mean_precision
 from smoldocling.evaluate.measure import FAILED, LAYOUT, DocumentScore, PageScore, Tallies
 from smoldocling.evaluate.pairing import Pair
 from smoldocling.evaluate.session import Evaluation
-from smoldocling.evaluate.show import metric, over, worst_first
+from smoldocling.evaluate.show import CLASS, metric, over, worst_first
 from smoldocling.evaluate.stylesheet import STYLESHEET
 from smoldocling.evaluate.totals import Interval, Total, failures, totals
 from smoldocling.report.build import Node, add, plural
@@ -69,8 +69,13 @@ def to_page(result: Evaluation, worst: int, title: str) -> str:
     main = add(body, "main")
     summary = add(main, "div", class_="sum")
     cases = _cases(result)[:worst]
-    _totals(add(summary, "section", class_="card"), totals(result.documents), paged)
-    _documents(add(summary, "section", class_="card"), result, {case.document.name for case in cases})
+    found = totals(result.documents)
+    classes = [total for total in found if total.name.startswith(CLASS)]
+    _totals(add(summary, "section", class_="card"), "Totals", [t for t in found if t not in classes], paged)
+    right = add(summary, "div", class_="stack")
+    _documents(add(right, "section", class_="card"), result, {case.document.name for case in cases})
+    if classes:
+        _totals(add(right, "section", class_="card"), "Boxes by class, average precision", classes, paged)
     about = add(main, "section", class_="card")
     _key(about, cases, paged=paged)
     if result.notes:
@@ -117,17 +122,18 @@ def _characters(case: _Case) -> float:
     return case.page.tallies["characters"].value or 0.0
 
 
-def _totals(card: Node, found: Sequence[Total], paged: bool) -> None:
-    add(card, "h2", "Totals")
+def _totals(card: Node, title: str, found: Sequence[Total], paged: bool) -> None:
+    add(card, "h2", title)
     table = add(add(card, "div", class_="wide"), "table")
     row = add(add(table, "thead"), "tr")
-    for name, kind in _HEADS:
-        add(row, "th", name, class_=kind, scope="col")
+    for head, kind in _HEADS:
+        add(row, "th", head, class_=kind, scope="col")
     body = add(table, "tbody")
     for total in found:
         about = metric(total.name)
         row = add(body, "tr")
-        add(row, "th", about.title, scope="row", title=about.note)
+        name = about.title.removeprefix("AP ").replace("_", " ")
+        add(row, "th", name, scope="row", title=about.note)
         _scale(add(row, "td"), total.value, total.interval)
         add(row, "td", f"{total.value:.3f}", class_="number")
         add(row, "td", _interval(total.interval), class_="number interval")

@@ -19,7 +19,7 @@ from smoldocling.evaluate.totals import Difference, Interval, Total, failures, t
 WORST = 10
 _COLUMNS = ("characters", "words", "f1", "order", "headings", "teds", "map")
 _BY_NAME = {metric.name: metric for metric in METRICS}
-_CLASS = "ap_"
+CLASS = "ap_"
 
 
 def evaluation(result: Evaluation) -> RenderableType:
@@ -51,8 +51,8 @@ def differences(found: Sequence[Difference], names: tuple[str, str]) -> Renderab
 
 def metric(name: str) -> Metric:
     """What a score is about; each class of boxes has one."""
-    if name.startswith(_CLASS):
-        kind = name.removeprefix(_CLASS)
+    if name.startswith(CLASS):
+        kind = name.removeprefix(CLASS)
         return Metric(
             name, f"AP {kind}", "box", f"average precision of boxes of class {kind}, mean over IoU .50 to .95"
         )

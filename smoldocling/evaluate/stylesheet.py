@@ -22,12 +22,13 @@ main { max-width: 100rem; margin: 0 auto; padding: 1.25rem 1.5rem 3rem; display:
 .card { background: var(--paper); border: 1px solid var(--line); border-radius: 8px; padding: 1rem 1.25rem;
   min-width: 0; }
 .card > h2 { margin-bottom: .6rem; }
-.sum { display: grid; grid-template-columns: minmax(0, 36rem) minmax(0, 1fr); gap: 1.5rem; align-items: start; }
+.sum { display: grid; grid-template-columns: minmax(0, 39rem) minmax(0, 1fr); gap: 1.5rem; align-items: start; }
+.stack { display: grid; gap: 1.5rem; min-width: 0; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .3rem .5rem; border-top: 1px solid var(--line); vertical-align: middle; }
+th, td { text-align: left; padding: .25rem .45rem; border-top: 1px solid var(--line); vertical-align: middle; }
 thead th { border: 0; color: var(--soft); font-size: .75rem; font-weight: 600; vertical-align: bottom; }
-.number { text-align: right; } td.number { white-space: nowrap; }
+.number { text-align: right; } .about { white-space: nowrap; } td.number { white-space: nowrap; }
 tbody th { font-weight: 500; }
 .note { color: var(--soft); font-size: .8125rem; font-weight: 400; }
 .scale { display: block; width: 8rem; height: .8rem; }
