@@ -631,6 +631,103 @@ def evaluate(
 
 
 @app.command()
+def serve(
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen; other than this, use --api-key.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="0: any that is free.")] = 1234,
+    api_key: Annotated[
+        str | None, typer.Option(envvar="SMOLDOCLING_API_KEY", metavar="KEY", help="What clients must send.")
+    ] = None,
+    max_bytes: Annotated[int, typer.Option(min=1, metavar="N", help="Largest document.")] = 104_857_600,
+    max_pages: Annotated[int, typer.Option(min=1, metavar="N", help="Longest document.")] = 1000,
+    queue: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Documents that may wait; others get status 429.")
+    ] = 64,
+    request_timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Longest wait for an answer; jobs may take longer.")
+    ] = 600.0,
+    keep: Annotated[float, typer.Option(metavar="SECONDS", help="How long results of jobs are kept.")] = 900.0,
+    keep_bytes: Annotated[int, typer.Option(metavar="N", help="Memory for results of jobs.")] = 536_870_912,
+    engine: Annotated[
+        Engine, typer.Option(help="auto: the model where a checkpoint is at hand, else the PDF's text layer.")
+    ] = Engine.auto,
+    model: Annotated[
+        str, typer.Option(metavar="ID_OR_DIR", help="smoldocling, granite-docling, a hub id or a folder.")
+    ] = "smoldocling",
+    splits: Annotated[
+        int | None,
+        typer.Option(min=1, max=6, help="Image tiles along a page's long side.  [default: 5]", show_default=False),
+    ] = None,
+    device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.auto,
+    dtype: Annotated[Dtype, typer.Option(help="The model's precision; int8: large weights in 8 bits.")] = Dtype.auto,
+    batch_size: Annotated[str, typer.Option(metavar="N", help="Pages that the model reads at a time.")] = "auto",
+    max_new_tokens: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Longest answer for a page; else what the model can hold.")
+    ] = None,
+    text: Annotated[Text, typer.Option(help="Whose characters a page has, as in convert.")] = Text.auto,
+    no_drafts: Annotated[
+        bool, typer.Option("--no-drafts", help="One token a step: slower, and the same answer.")
+    ] = False,
+    constrain: Annotated[
+        bool, typer.Option("--constrain", help="The model can write nothing that has a problem.")
+    ] = False,
+    timeout: Timeout = 30.0,
+    workers: WorkersN = "auto",
+    server: Server = None,
+) -> None:
+    """Serve documents and page images over HTTP: a page to drop files on, /v1/convert, /v1/chat/completions."""
+    from smoldocling.errors import SmolDoclingError, UnusableOption
+    from smoldocling.pipeline import Converter
+
+    try:
+        from smoldocling.serve.command import serve as run
+        from smoldocling.serve.settings import Settings
+    except ModuleNotFoundError as error:
+        _fail(f"{error.name} is not installed; pip install 'smoldocling[serve]'", NOTHING)
+    if batch_size != "auto" and not (batch_size.isdecimal() and len(batch_size) < 10):
+        _usage(f"--batch-size {batch_size}: 'auto' or a whole number is taken")
+    if workers != "auto" and not (workers.isdecimal() and len(workers) < 10):
+        _usage(f"--workers {workers}: 'auto' or a whole number is taken")
+    try:
+        settings = Settings(
+            host=host,
+            port=port,
+            api_key=api_key,
+            max_bytes=max_bytes,
+            max_pages=max_pages,
+            queue=queue,
+            request_seconds=request_timeout,
+            keep_seconds=keep,
+            keep_bytes=keep_bytes,
+        )
+        converter = Converter(
+            model=model,
+            engine=engine.value,
+            splits=splits,
+            device=device.value,
+            dtype=dtype.value,
+            batch_size="auto" if batch_size == "auto" else int(batch_size),
+            max_new_tokens=max_new_tokens,
+            drafts=not no_drafts,
+            constrain=constrain,
+            text=text.value,
+            workers="auto" if workers == "auto" else int(workers),
+            server=server,
+            timeout=timeout,
+        )
+        if converter.without_model:
+            _say(f"note: {converter.without_model}; reading born-digital pages from their text layer")
+        if converter.without_native:
+            _say(f"note: {converter.without_native}; taking transformers")
+        run(converter, settings, model, _say)
+    except UnusableOption as error:
+        _usage(str(error))
+    except SmolDoclingError as error:
+        _fail(str(error), NOTHING)
+
+
+@app.command()
 def doctor(
     model: Annotated[str, typer.Option(metavar="ID_OR_DIR", help="The checkpoint to look for.")] = "smoldocling",
 ) -> None:
