@@ -162,7 +162,7 @@ class Intake:
     _flying: int = 0
     _tickets: int = 0
     _handed: int = 0
-    _open: set[Job] = field(default_factory=set)
+    _papers: dict[str, tuple[Hands, Paper]] = field(default_factory=dict)
     _counting: threading.Lock = field(default_factory=threading.Lock)
 
     def pages(self, taken: Iterable[sources.Source | sources.Unfit], password: documents.Password) -> Generator[Found]:
@@ -233,14 +233,16 @@ class Intake:
             job.left -= 1
             done = job.done
         if done:
-            self._open.discard(job)
-            self.hands_for(job.source).forget(job.paper)
+            self._give_back(job.paper)
 
     def close(self) -> None:
         """Give back what is still open. Nobody may be taking pages in any more."""
-        while self._open:
-            job = self._open.pop()
-            self.hands_for(job.source).forget(job.paper)
+        for _, paper in list(self._papers.values()):
+            self._give_back(paper)
+
+    def _give_back(self, paper: Paper) -> None:
+        hands, _ = self._papers.pop(paper.key)
+        hands.forget(paper)
 
     @property
     def _hungry(self) -> bool:
@@ -325,7 +327,9 @@ class Intake:
         place.paper = Paper(f"{os.getpid()}-{next(_PAPERS)}", portable, password)
         self._flying += 1
         order = Order(place.paper, Count(), self.limits, self)
-        self.hands_for(place.source).put(order, lambda answer: self._mail.put(_Opened(place, answer)))
+        hands = self.hands_for(place.source)
+        self._papers[place.paper.key] = hands, place.paper
+        hands.put(order, lambda answer: self._mail.put(_Opened(place, answer)))
 
     def _open_now(self, place: _Place, answer: Answer, password: documents.Password) -> None:
         """A document has been opened, or could not be."""
@@ -336,14 +340,14 @@ class Intake:
             if isinstance(answer.error, documents.Locked) and callable(password):
                 given = password(source.name)
                 if given is not None:
+                    self._give_back(place.paper)
                     self._order_open(place, given)
                     return
             if answer.error is not None:
                 raise answer.error
             place.job = self._job(source, place.paper, answer)
-            self._open.add(place.job)
         except Exception as error:
-            self.hands_for(source).forget(place.paper)
+            self._give_back(place.paper)
             place.unfit = sources.Unfit(source.name, reason(error))
 
     def _job(self, source: sources.Source, paper: Paper, answer: Answer) -> Job:

@@ -156,13 +156,16 @@ class Child:
         """What is to be looked at while nothing moves."""
         assert self._process is not None, "it has been started"
         pid = self._process.pid
-        waited, last = 0.0, time.monotonic()
+        waited, last, before = 0.0, time.monotonic(), limits.effort(pid)
 
         def look() -> None:
-            nonlocal waited, last
-            now = time.monotonic()
-            waited += min(now - last, LONGEST_SLICE)
-            last = now
+            nonlocal waited, last, before
+            now, after = time.monotonic(), limits.effort(pid)
+            if before is not None and after is not None and after[0]:
+                waited += after[1] - before[1]
+            else:
+                waited += min(now - last, LONGEST_SLICE)
+            last, before = now, after
             if waited > allowed.seconds:
                 raise Lost(allowed.too_long)
             if limits.used(pid) > allowed.memory:
