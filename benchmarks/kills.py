@@ -142,13 +142,13 @@ def full(case: Case) -> tuple[Path, str]:
     return out, told
 
 
-def disturbed(number: signal.Signals, every: float, times: int) -> Callable[[Case], tuple[Path, str]]:
+def disturbed(number: signal.Signals, more: int, times: int) -> Callable[[Case], tuple[Path, str]]:
     """A worker at a time."""
 
     def test(case: Case) -> tuple[Path, str]:
         out = case.folder / number.name
         command = case.start(out)
-        disturber = Disturber(command, number, every, times)
+        disturber = Disturber(command, number, out / ".corpus" / "journal", more, times)
         disturber.start()
         status = command.process.wait()
         disturber.join()
@@ -175,8 +175,8 @@ def pages(folder: Path) -> int:
 TESTS: dict[str, Callable[[Case], tuple[Path, str]]] = {
     "kill": killed,
     "disk": full,
-    "worker": disturbed(signal.SIGKILL, 1.0, 10),
-    "hang": disturbed(signal.SIGSTOP, 3.0, 2),
+    "worker": disturbed(signal.SIGKILL, 20_000, 10),
+    "hang": disturbed(signal.SIGSTOP, 60_000, 2),
 }
 
 

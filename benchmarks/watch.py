@@ -92,16 +92,22 @@ def resident(number: int) -> float:
 
 
 class Disturber(threading.Thread):
-    """Sends a signal to one of a command's children now and then."""
+    """Sends a signal to one of a command's children, each time that it has written so many bytes to a file."""
 
-    def __init__(self, command: Command, number: signal.Signals, every: float, times: int) -> None:
+    def __init__(self, command: Command, number: signal.Signals, file: Path, more: int, times: int) -> None:
         super().__init__(daemon=True)
         self.hits = 0
-        self._command, self._number, self._every, self._times = command, number, every, times
+        self._command, self._number, self._file, self._more, self._times = command, number, file, more, times
 
     def run(self) -> None:
+        before = 0
         while self.hits < self._times and self._command.process.poll() is None:
-            time.sleep(self._every)
+            time.sleep(SAMPLE_SECONDS / 10)
+            size = self._file.stat().st_size if self._file.exists() else 0
+            before = min(before, size)  # it has begun anew
+            if size < before + self._more:
+                continue
+            before = size
             for child in below(self._command.process.pid)[:1]:
                 os.kill(child, self._number)
                 self.hits += 1

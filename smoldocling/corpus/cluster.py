@@ -21,7 +21,7 @@ from typing import Any
 import doctags
 from smoldocling import layer
 from smoldocling.corpus.skipped import Skipped
-from smoldocling.errors import UnusableOption
+from smoldocling.errors import SmolDoclingError, UnusableOption
 from smoldocling.pages.sources import Source, because
 from smoldocling.pipeline import Converter
 from smoldocling.result import PageResult
@@ -91,12 +91,16 @@ class Cluster:
     def stream(self, inputs: Iterator[Source]) -> Iterator[PageResult]:
         """Pages as they are done. Documents have names of their own and their content as bytes."""
         out: dict[str, _Out] = {}
-        yield from self._round(inputs, out)
-        for _ in range(MOST_ROUNDS):
-            if not out:
-                return
-            again = [replace(one.source, skip=frozenset(one.done)) for one in out.values()]
-            yield from self._round(iter(again), out)
+        try:
+            yield from self._round(inputs, out)
+            for _ in range(MOST_ROUNDS):
+                if not out:
+                    return
+                yield from self._round(iter([one.source for one in out.values()]), out)
+        except self._ray.exceptions.RayError as error:
+            raise SmolDoclingError(
+                f"the cluster is lost: {because(error)}; the same command goes on from here"
+            ) from error
         for one in out.values():
             yield from _lost(one)
 

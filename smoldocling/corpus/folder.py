@@ -6,6 +6,7 @@ Knows: locks, options by name. Does not know: pages.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from smoldocling.corpus import disk
-from smoldocling.errors import UnusableOption
+from smoldocling.errors import UnusableOption, UnwritableOutput
+from smoldocling.pages.sources import because
 
 WORKSHOP = ".corpus"
 # What a run writes. A folder that has one of these and no workshop is somebody else's.
@@ -30,12 +32,14 @@ def occupied(folder: Path, settings: Settings) -> Iterator[Path]:
 
     settings  all that decides what is written
 
-    Raises UnusableOption where another process works in it, or where it was begun with other settings; OSError.
+    Raises UnusableOption where another process works in it, or where it was begun with other settings;
+    UnwritableOutput.
     """
     workshop = folder / WORKSHOP
     if not workshop.exists() and (found := next((name for name in OURS if (folder / name).exists()), None)):
         raise UnusableOption(f"{folder}: holds {found}, but no run that could go on; take an empty folder")
-    workshop.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        workshop.mkdir(parents=True, exist_ok=True)
     lock = FileLock(workshop / "lock", blocking=False)
     try:
         lock.acquire()
@@ -44,10 +48,23 @@ def occupied(folder: Path, settings: Settings) -> Iterator[Path]:
             f"{folder}: another process is working on it; wait for it, or take another folder"
         ) from None
     try:
-        _agreed(folder, workshop / "run.json", settings)
+        with writing(folder):
+            _agreed(folder, workshop / "run.json", settings)
         yield workshop
     finally:
         lock.release()
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """What is done in the context writes to the folder, and nothing else. Raises UnwritableOutput where it cannot."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        reason = because(error)
+        raise UnwritableOutput(
+            f"{folder}: cannot be written: {reason}; what is done is safe, the same command goes on from there"
+        ) from error
 
 
 def _agreed(folder: Path, path: Path, settings: Settings) -> None:

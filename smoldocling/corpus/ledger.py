@@ -112,6 +112,7 @@ class Ledger:
 
     _sealed   the first document that is in no shard
     _next     the first behind those that wait, complete, for their shard to be full; _ready: how many rows they have
+    _tally    what is in shards; _waiting: what waits for its shard to be full
     _open     all documents from `_sealed` on that have arrived
     _members  how many documents a source has; _ends: where that stands in the journal
     _first    content -> the first document with it among `_open`
@@ -123,6 +124,7 @@ class Ledger:
     _shard: int
     _finished: bool
     _tally: Tally
+    _waiting: Tally
     _open: dict[Key, Entry]
     _members: dict[int, int]
     _ends: dict[int, Spot]
@@ -232,12 +234,12 @@ class Ledger:
     def tally(self) -> Tally:
         """Counts over everything that is done, in this run and before it."""
         with self._lock:
-            tally = Tally(self._tally.pages.copy(), self._tally.documents.copy())
-            for key, entry in self._open.items():
+            sums = [self._tally, self._waiting]
+            tally = Tally(sum((one.pages for one in sums), Counter()), sum((one.documents for one in sums), Counter()))
+            for key in reversed(self._open):  # they came in their order
                 if key < self._next:
-                    self._count(entry, tally)
-                else:
-                    tally.pages.update(entry.statuses)
+                    break
+                tally.pages.update(self._open[key].statuses)
             return tally
 
     # The journal, and what it means
@@ -253,6 +255,7 @@ class Ledger:
         self._shard = state.get("shard", 0)
         self._finished = state.get("finished", False)
         self._tally = Tally(Counter(state.get("pages", {})), Counter(state.get("documents", {})))
+        self._waiting = Tally()
         self._next = self._sealed
         self._open = {}
         self._members = {}
@@ -333,6 +336,7 @@ class Ledger:
             if self._binder is not None and entry.files is None:
                 self._bind(self._binder, self._next, entry)
             self._ready += self._length(entry)
+            self._count(entry, self._waiting)
             self._next = (source + 1, 0) if entry.last else (source, member + 1)
             if self._ready >= self._shard_pages:
                 self._seal()
@@ -389,8 +393,9 @@ class Ledger:
             self._journal.keep(self._shelf(self._shard))
         own = ((self._open[key], place) for key, place in places.items() if not self._open[key].borrowed)
         self._index.add([(entry.digest, place) for entry, place in own if entry.digest is not None], self._shard)
-        for key in done:
-            self._count(self._open[key], self._tally)
+        self._tally.pages.update(self._waiting.pages)
+        self._tally.documents.update(self._waiting.documents)
+        self._waiting = Tally()
         self._shard += 1
         self._forget(done)
 

@@ -21,22 +21,22 @@ from typing import Any, Protocol
 from smoldocling.corpus import listing, web
 from smoldocling.corpus.fetch import Fetched, Fetcher, is_tar
 from smoldocling.corpus.files import Files
-from smoldocling.corpus.folder import Settings, occupied
+from smoldocling.corpus.folder import Settings, occupied, writing
 from smoldocling.corpus.ledger import UNOPENED, Key, Ledger, Tally
 from smoldocling.corpus.listing import Listed, Listing
 from smoldocling.corpus.names import Names
 from smoldocling.corpus.rows import row
 from smoldocling.corpus.skipped import Skipped
 from smoldocling.corpus.trees import save
-from smoldocling.errors import UnwritableOutput
 from smoldocling.output import Look
-from smoldocling.pages.sources import Source, because
+from smoldocling.pages.sources import Source
 from smoldocling.progress import Progress
 from smoldocling.result import INCOMPLETE, PageResult
 
 OK, SOME_FAILED, NOTHING, INTERRUPTED = 0, 1, 3, 130
 # So much work is lost at most when the power is cut.
 SYNC_SECONDS = 5.0
+SHOW_SECONDS = 0.2
 # Whoever watches sees what kind of trouble there is; all of it is in the tables.
 MOST_LINES = 20
 
@@ -85,20 +85,30 @@ class Run:
         full or broken: what was done by then is safe.
         """
         try:
-            with occupied(self.folder, self.settings) as workshop:
-                sources = self._listed(workshop)
-                with closing(sources), self._binder(workshop) as binder, _interruptible(self._interrupt):
-                    versions = self.settings["versions"]
-                    ledger = Ledger(self.folder, versions=versions, shard_pages=self.shard_pages, binder=binder)
-                    with _closed(ledger):
-                        self._work(converter, sources, ledger)
-        except (OSError, sqlite3.Error) as error:
-            reason = because(error)
-            raise UnwritableOutput(
-                f"{self.folder}: cannot be written: {reason}; what is done is safe, the same command goes on from there"
-            ) from error
+            with (
+                occupied(self.folder, self.settings) as workshop,
+                closing(self._listed(workshop)) as sources,
+                self._binder(workshop) as binder,
+                _interruptible(self._interrupt),
+                self._ledger(binder) as ledger,
+            ):
+                self._work(converter, sources, ledger)
         finally:
             self.seconds = time.monotonic() - self._started
+
+    @contextmanager
+    def _ledger(self, binder: Files | None) -> Iterator[Ledger]:
+        versions = self.settings["versions"]
+        with writing(self.folder):
+            ledger = Ledger(self.folder, versions=versions, shard_pages=self.shard_pages, binder=binder)
+        try:
+            yield ledger
+        except BaseException:
+            with contextlib.suppress(OSError, sqlite3.Error):  # what went wrong before is what is told
+                ledger.close()
+            raise
+        with writing(self.folder):
+            ledger.close()
 
     @contextmanager
     def _binder(self, workshop: Path) -> Iterator[Files | None]:
@@ -106,19 +116,25 @@ class Run:
         if not self.formats:
             yield None
             return
-        with closing(Names(workshop / "names.sqlite")) as names:
+        with writing(self.folder):
+            made = Names(workshop / "names.sqlite")
+        with closing(made) as names:
             yield Files(self.folder / "files", names, self.formats, self.look)
 
     def _listed(self, workshop: Path) -> Listing:
         path = workshop / "sources.sqlite"
-        if not path.exists():
-            listing.build(
-                path, self.sources, self.folder.resolve(), lambda count: self.shown.line(f"listing: {count:,} sources")
-            )
-        return Listing(path)
+        with writing(self.folder):
+            if not path.exists():
+                listing.build(
+                    path,
+                    self.sources,
+                    self.folder.resolve(),
+                    lambda count: self.shown.line(f"listing: {count:,} sources"),
+                )
+            return Listing(path)
 
     def _work(self, converter: Reads, sources: Listing, ledger: Ledger) -> None:
-        synced = time.monotonic()
+        synced = shown = time.monotonic()
         self._first = self._arrived = ledger.head[0]
         self.before = _opened(ledger.tally())
         with closing(converter.stream(self._arriving(sources, ledger))) as stream:  # type: ignore[type-var]
@@ -127,14 +143,19 @@ class Run:
                 if page.error and page.status in INCOMPLETE:
                     place = f"page {page.number}: {page.status}: " if page.number else ""
                     self._complain(f"{ledger.path(key)}: {place}{page.error}")
-                ledger.add(key, row(page) | ({"saved": save(page)} if self.formats else {}))
+                record = row(page) | ({"saved": save(page)} if self.formats else {})
+                with writing(self.folder):
+                    ledger.add(key, record)
+                    if time.monotonic() - synced >= SYNC_SECONDS:
+                        ledger.sync()
+                        synced = time.monotonic()
                 self.pages += page.number > 0
-                if time.monotonic() - synced >= SYNC_SECONDS:
-                    ledger.sync()
-                    synced = time.monotonic()
-                self._tick(sources.count, ledger)
+                if time.monotonic() - shown >= SHOW_SECONDS:
+                    self._tick(sources.count, ledger)
+                    shown = time.monotonic()
         if not self._stop.is_set():
-            ledger.finish()
+            with writing(self.folder):
+                ledger.finish()
         self.finished = ledger.finished
         self.tally = ledger.tally()
 
@@ -142,13 +163,41 @@ class Run:
         """Documents that have to be converted. What needs no converter is entered on the way."""
         fetcher = Fetcher(judge=None if self.allow_private else web.public)
         for listed in sources.read(ledger.head[0]):
-            for key, fetched, last in _documents(fetcher, listed, ledger):
+            for key, fetched, last in self._documents(fetcher, listed, ledger):
                 if self._stop.is_set():
                     return
-                source = self._entered(ledger, key, fetched, last=last)
+                with writing(self.folder):
+                    source = self._entered(ledger, key, fetched, last=last)
                 if source is not None:
                     yield source
             self._arrived = listed.number + 1
+
+    def _documents(self, fetcher: Fetcher, listed: Listed, ledger: Ledger) -> Iterator[tuple[Key, Fetched, bool]]:
+        """The documents of a source that are not settled, with whether it has no more."""
+        number = listed.number
+        if listed.error is not None:
+            if not ledger.settled((number, 0)):
+                yield (number, 0), Fetched(listed.address, listed.place, error=listed.error), True
+        elif not is_tar(listed.address):
+            if not ledger.settled((number, 0)):
+                yield (number, 0), fetcher.one(listed.address, listed.place), True
+        else:
+            known = ledger.members(number)
+            if known is not None and all(ledger.settled((number, member)) for member in range(known)):
+                return
+            member = 0
+
+            def wanted(member: int) -> bool:
+                return not ledger.settled((number, member))
+
+            for fetched in fetcher.members(listed.address, listed.place, wanted):
+                if fetched is not None:
+                    while not wanted(member):  # it could be read further the last time
+                        member += 1
+                    yield (number, member), fetched, False
+                member += 1
+            with writing(self.folder):
+                ledger.end(number, member)
 
     def _entered(self, ledger: Ledger, key: Key, fetched: Fetched, *, last: bool) -> Source | None:
         name = printable_path(fetched.name)
@@ -226,48 +275,9 @@ def printable_path(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _documents(fetcher: Fetcher, listed: Listed, ledger: Ledger) -> Iterator[tuple[Key, Fetched, bool]]:
-    """The documents of a source that are not settled, with whether it has no more."""
-    number = listed.number
-    if listed.error is not None:
-        if not ledger.settled((number, 0)):
-            yield (number, 0), Fetched(listed.address, listed.place, error=listed.error), True
-    elif not is_tar(listed.address):
-        if not ledger.settled((number, 0)):
-            yield (number, 0), fetcher.one(listed.address, listed.place), True
-    else:
-        known = ledger.members(number)
-        if known is not None and all(ledger.settled((number, member)) for member in range(known)):
-            return
-        member = 0
-
-        def wanted(member: int) -> bool:
-            return not ledger.settled((number, member))
-
-        for fetched in fetcher.members(listed.address, listed.place, wanted):
-            if fetched is not None:
-                while not wanted(member):  # it could be read further the last time
-                    member += 1
-                yield (number, member), fetched, False
-            member += 1
-        ledger.end(number, member)
-
-
 def _key(name: str) -> Key:
     source, _, member = name.partition(".")
     return int(source), int(member)
-
-
-@contextmanager
-def _closed(ledger: Ledger) -> Iterator[None]:
-    """Close it, without hiding what went wrong before."""
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(OSError, sqlite3.Error):
-            ledger.close()
-        raise
-    ledger.close()
 
 
 @contextmanager
