@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -193,3 +195,17 @@ def test_what_cannot_be_read_says_why(tmp_path):
     with pytest.raises(UnusableInput, match="byte 0 is no UTF-8"):
         read(binary)
     assert ".dt" in READERS
+
+
+def test_an_empty_line_does_not_end_an_html_table():
+    """Models leave one between rows; CommonMark would make a second table of the rest."""
+    (table,) = markdown_blocks("<table>\n<tr><td>a</td></tr>\n\n<tr><td>b</td></tr>\n</table>\n")
+    assert cells(table) == [(0, 0, 1, 1, "a"), (1, 0, 1, 1, "b")]
+
+
+@pytest.mark.parametrize("unit", ["<table", r"\begin{tabular}", "<table><tr><td>", "<ul><li>", "$a ", "|"])
+def test_a_model_that_never_stops_costs_no_hours(unit):
+    """Time grows with the length of what was written, not with its square."""
+    start = time.perf_counter()
+    markdown_blocks(unit * (20_000 // len(unit)))
+    assert time.perf_counter() - start < 20

@@ -24,6 +24,8 @@ from smoldocling.evaluate.tabular import latex_blocks
 _INLINE_FORMULA = re.compile(r"\$(?!\s)((?:\\.|[^$\\])+?)(?<!\s)\$(?!\d)", re.DOTALL)
 _FORMULA = re.compile(r"\s*(?:\$\$(.+?)\$\$|\\\[(.+?)\\\])\s*", re.DOTALL)
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
+_HTML_TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL | re.IGNORECASE)
+_EMPTY = re.compile(r"\n[ \t\n]*\n")
 _HEADINGS = {f"h{level}": level - 1 for level in range(1, 7)}
 _UNSEEN = frozenset({"script", "style", "head", "template", "noscript", "svg", "img", "colgroup"})
 _INLINE = frozenset(
@@ -34,7 +36,13 @@ _INLINE = frozenset(
 
 def markdown_blocks(text: str) -> tuple[Block, ...]:
     """The blocks of a Markdown document."""
-    tokens = _parser().parse(_FRONT_MATTER.sub("", text.replace("\r\n", "\n")))
+    text = _FRONT_MATTER.sub("", text.replace("\r\n", "\n"))
+    # an empty line ends HTML in Markdown, but a table goes on until it ends; behind the last end nothing need be sought
+    last = text.lower().rfind("</table>") + len("</table>")
+    whole = (
+        _HTML_TABLE.sub(lambda found: _EMPTY.sub("\n", found.group()), text[:last]) if "<table" in text.lower() else ""
+    )
+    tokens = _parser().parse(whole + text[last:] if whole else text)
     blocks: list[Block] = []
     place = 0
     level: int | None = None
@@ -75,7 +83,7 @@ def html_blocks(text: str) -> list[Block]:
 
 @cache
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    parser = MarkdownIt("commonmark", {"maxNesting": 200}).enable(["table", "strikethrough"])
     parser.inline.ruler.before("escape", "formula", _formula_rule)
     return parser
 

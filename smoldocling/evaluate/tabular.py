@@ -27,7 +27,8 @@ def latex_blocks(text: str, said: Callable[[str], str]) -> list[Block]:
     """The tables of a paragraph and what stands between them; `said` takes the markup of a cell away."""
     blocks: list[Block] = []
     start = 0
-    for found in _TABULAR.finditer(text):
+    # a table that does not end is none; each that is begun before the last end has one
+    for found in _TABULAR.finditer(text, 0, text.rfind(r"\end{tabular") + len(r"\end{tabular*}")):
         blocks += _prose(text[start : found.start()], said)
         _, body = _group(found.group(1).lstrip())
         blocks.append(table(_cells(body, said)))
