@@ -156,6 +156,9 @@ def convert(
     ] = False,
     timeout: Timeout = 30.0,
     workers: WorkersN = "auto",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Leave out what an earlier call has converted in full.")
+    ] = False,
     server: Server = None,
     furniture: Furniture = False,
     page_break: PageBreak = None,
@@ -178,6 +181,8 @@ def convert(
     from smoldocling.run import Run
 
     formats = _formats(to, output, as_json=as_json)
+    if resume and output == STDOUT:
+        _usage("--resume: what was written to stdout cannot be found again; name a folder with -o")
     if batch_size != "auto" and not (batch_size.isdecimal() and len(batch_size) < 10):
         _usage(f"--batch-size {batch_size}: 'auto' or a whole number is taken")
     if workers != "auto" and not (workers.isdecimal() and len(workers) < 10):
@@ -215,7 +220,8 @@ def convert(
         _say(f"note: {converter.without_model}; reading born-digital pages from their text layer")
     if converter.without_native:
         _say(f"note: {converter.without_native}; taking transformers")
-    run = Run(None if output == STDOUT else Path(output), sys.stdout.buffer, formats, Look(furniture, page_break))
+    look = Look(furniture, page_break)
+    run = Run(None if output == STDOUT else Path(output), sys.stdout.buffer, formats, look, resume)
     try:
         with shown:
             run.all(converter, sources, shown)

@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
+from smoldocling import earlier
 from smoldocling.errors import UnwritableOutput
 from smoldocling.output import FORMATS, Look, Places, write
-from smoldocling.pages.sources import expand
+from smoldocling.pages.sources import Source, Unfit, expand
 from smoldocling.pipeline import Converter
 from smoldocling.progress import Progress
 from smoldocling.result import CONTRADICTED, INCOMPLETE, PageResult, Result, walk
@@ -26,12 +27,16 @@ MOST_DOUBTS = 5
 
 @dataclass
 class Run:
-    """What one call of `convert` did so far. Documents go to `folder`, or one after the other to `stream`."""
+    """What one call of `convert` did so far. Documents go to `folder`, or one after the other to `stream`.
+
+    resume  leave out what an earlier call has converted in full
+    """
 
     folder: Path | None
     stream: BinaryIO
     formats: list[str]
     look: Look
+    resume: bool = False
     places: Places = field(default_factory=Places)
     started: float = field(default_factory=time.monotonic)
     documents: list[dict[str, Any]] = field(default_factory=list)
@@ -39,23 +44,50 @@ class Run:
     failed_pages: int = 0
     failed_documents: int = 0
     written: int = 0
+    skipped: int = 0
 
     def all(self, converter: Converter, arguments: list[str], shown: Progress) -> None:
         """Convert and write every document, saying what happens on the way."""
-        inputs = list(expand(arguments))
+        named = [(source, self._claimed(source)) for source in expand(arguments)]
+        todo = [(source, place) for source, place in named if not self._skips(source, place)]
+        inputs = [source for source, _ in todo]
+        if self.skipped:
+            count = "1 document was" if self.skipped == 1 else f"{self.skipped} documents were"
+            shown.line(f"{count} converted before")
 
         def tick(done: int, known: int, documents: int) -> None:
             unopened = round((len(inputs) - documents) * known / documents)
             shown.tick(done, known + unopened)
 
-        for result in converter.documents(inputs, ordered=True, tick=tick):
-            self.add(result, shown)
+        results = converter.documents(inputs, ordered=True, tick=tick)
+        for result, (_, place) in zip(results, todo, strict=True):
+            self.add(result, shown, place)
 
-    def add(self, result: Result, shown: Progress) -> None:
-        """Write one document and say so."""
+    def _claimed(self, source: Source | Unfit) -> PurePath | None:
+        """The name of a document's output, before anything is known of it: the same call gives the same names."""
+        if self.folder is None or isinstance(source, Unfit):
+            return None
+        return self.places.claim(source.place, self.formats)
+
+    def _skips(self, source: Source | Unfit, place: PurePath | None) -> bool:
+        """Whether that was converted before; then it is counted."""
+        if not self.resume or self.folder is None or place is None or isinstance(source, Unfit):
+            return False
+        found = earlier.outputs(source, self.folder, place, self.formats)
+        if found is None:
+            return False
+        self.skipped += 1
+        self.documents.append(
+            {"source": source.name, "status": "skipped", "error": None, "warnings": [], "outputs": [*map(str, found)]}
+            | {"pages": []}
+        )
+        return True
+
+    def add(self, result: Result, shown: Progress, place: PurePath | None = None) -> None:
+        """Write one document and say so. `place` is the name that has been claimed for it, if one has."""
         for line in (*_failures(result), *_doubts(result)):
             shown.line(line)
-        outputs, unwritten = self._write(result)
+        outputs, unwritten = self._write(result, place)
         if unwritten is not None:
             shown.line(f"{result.name}: {unwritten}")
         elif outputs:
@@ -68,12 +100,12 @@ class Run:
         self.written += result.status != "failed" and unwritten is None
         self.documents.append(_describe(result, outputs, unwritten))
 
-    def _write(self, result: Result) -> tuple[list[Path], str | None]:
+    def _write(self, result: Result, place: PurePath | None) -> tuple[list[Path], str | None]:
         if result.status == "failed":
             return [], None
         try:
             if self.folder is not None:
-                place = self.places.claim(result.place, self.formats)
+                place = place or self.places.claim(result.place, self.formats)
                 return write(result, self.folder, place, self.formats, self.look), None
             _, render = FORMATS[self.formats[0]]
             self.stream.write(render(result, {}, self.look).encode("utf-8", "replace"))
@@ -90,8 +122,8 @@ class Run:
 
     @property
     def exit_code(self) -> int:
-        """0 all, 1 some, 3 nothing."""
-        if not self.written:
+        """0 all, 1 some, 3 nothing. What was converted before counts as converted."""
+        if not self.written and not self.skipped:
             return SOME_FAILED if self.pages > self.failed_pages else NOTHING
         return SOME_FAILED if self.failed_pages or self.failed_documents else OK
 

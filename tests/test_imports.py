@@ -36,6 +36,7 @@ ALLOWED = {
     "smoldocling.progress": (),
     "smoldocling.desk": ("smoldocling.engine", "smoldocling.errors"),
     "smoldocling.flow": ("smoldocling.desk", "smoldocling.engine"),
+    "smoldocling.earlier": ("smoldocling.output", "smoldocling.pages"),
     "smoldocling.feed": (),
     "smoldocling.workers": (
         "smoldocling.workers",
