@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from smoldocling.corpus.ledger import Key, Ledger
+from smoldocling.corpus.entry import Key
+from smoldocling.corpus.ledger import Ledger
 
 SHARD_PAGES = 4
 # These write thousands of small files, and nobody cuts the power here.
@@ -68,7 +69,8 @@ def row(paper: Paper, number: int, seconds: float) -> dict:
         "problems": [{"kind": "x", "severity": "error", "message": "m", "line": 1, "column": number}],
         "agreement": None,
         "seconds": seconds,
-        "warnings": ["cut short"] if paper.content == 5 else [],
+        "note": None,
+        "warnings": [f"cut short at {number}"] if paper.content == 5 else [],
     }
 
 

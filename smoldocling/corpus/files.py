@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from smoldocling.corpus.disk import sync_folder
-from smoldocling.corpus.names import Key, Names
+from smoldocling.corpus.entry import Key
+from smoldocling.corpus.names import Names
 from smoldocling.errors import UnwritableOutput
 from smoldocling.output import ARTIFACTS, Look, write
 from smoldocling.result import PageResult, Result

@@ -14,89 +14,19 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from smoldocling.corpus.entry import NOT_OPENED, UNOPENED, Entry, Key, Tally
 from smoldocling.corpus.index import Index, Place
 from smoldocling.corpus.journal import Journal, Record, Spot
 from smoldocling.corpus.shards import DOCUMENTS, PAGES, TIMINGS, Row, Writer, join, rows
 from smoldocling.corpus.trees import load
-from smoldocling.result import INCOMPLETE, DocumentStatus, PageResult
+from smoldocling.result import INCOMPLETE, PageResult
 
-Key = tuple[int, int]
-"""(number of the source in the list, number of the document in it)"""
-
-NOT_OPENED = 0
-"""The number of the page that stands for a document which cannot be opened."""
+# What is told of a page beside its row: it may be different in another run.
 HAPPENED = ("seconds", "note")
-UNOPENED = "unopened"
-"""How such a page is counted; its row says failed."""
-
-
-@dataclass(slots=True)
-class Entry:
-    """A document that is in no shard yet.
-
-    place    where its files belong, as it came
-    last     its source holds no document behind it
-    same     the document before it with the same content, which is in no shard yet either
-    shelved  where the rows of the same content are in a shard
-    of       how many pages it has; None: not known yet
-    files    what was written beside the shards, and what went wrong with that; None: nothing yet
-    """
-
-    path: str
-    place: str
-    digest: str | None
-    size: int
-    last: bool
-    record: Spot
-    same: Key | None = None
-    shelved: Place | None = None
-    of: int | None = None
-    pages: dict[int, Spot] = field(default_factory=dict)
-    statuses: Counter[str] = field(default_factory=Counter)
-    trouble: tuple[int, str] | None = None
-    warning: str | None = None
-    files: tuple[list[str], str | None] | None = None
-
-    @property
-    def borrowed(self) -> bool:
-        """Whether its pages are another document's."""
-        return self.same is not None or self.shelved is not None
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing is missing. The one that it borrows from comes before it."""
-        return self.borrowed or (self.of is not None and len(self.pages) >= self.of)
-
-    @property
-    def status(self) -> DocumentStatus:
-        """As a Result has it."""
-        if not self.statuses.keys() - {"failed", UNOPENED}:
-            return "failed"
-        return "partial" if self.warning or self.statuses.keys() & INCOMPLETE else "ok"
-
-    @property
-    def reason(self) -> str | None:
-        """What is wrong with it, in one line."""
-        parts = [self.warning] if self.warning else []
-        if self.trouble is not None:
-            page, why = self.trouble
-            parts.append(why if page == NOT_OPENED else f"page {page}: {why}")
-            more = sum(self.statuses[status] for status in INCOMPLETE) - 1
-            if more > 0:
-                parts.append(f"and {more} more {'page' if more == 1 else 'pages'}")
-        return "; ".join(parts) or None
-
-
-@dataclass
-class Tally:
-    """What there is so far: pages by status, documents by status."""
-
-    pages: Counter[str] = field(default_factory=Counter)
-    documents: Counter[str] = field(default_factory=Counter)
 
 
 class Binder(Protocol):
@@ -281,7 +211,7 @@ class Ledger:
             case "document":
                 self._read_document(spot, record)
             case "page":
-                self._read_page(self._open[tuple(record["key"])], spot, record)
+                self._open[tuple(record["key"])].add(spot, record)
             case "files":
                 self._open[tuple(record["key"])].files = record["files"], record["problem"]
             case "end":
@@ -310,16 +240,6 @@ class Ledger:
         for other in sorted(other for other in self._open if self._open[other].same == key):
             first = self._first.setdefault(entry.digest, other)
             self._open[other].same = first if first != other else None
-
-    @staticmethod
-    def _read_page(entry: Entry, spot: Spot, record: Record) -> None:
-        entry.of = record["of"]
-        entry.pages[record["page"]] = spot
-        entry.statuses[UNOPENED if record["page"] == NOT_OPENED else record["status"]] += 1
-        if record["status"] in INCOMPLETE and (entry.trouble is None or record["page"] < entry.trouble[0]):
-            entry.trouble = record["page"], record["reason"] or record["status"]
-        if record.get("warnings"):
-            entry.warning = "; ".join(record["warnings"])
 
     # From the journal to shards
 

@@ -15,10 +15,9 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from smoldocling.corpus.entry import Key
 from smoldocling.output import ARTIFACTS, FORMATS
 from smoldocling.pages.sources import SUFFIXES
-
-Key = tuple[int, int]
 
 # Of 255 that disks take; the rest is for suffixes, numbers and the name while it is written.
 MOST_BYTES = 180

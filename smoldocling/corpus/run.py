@@ -19,10 +19,11 @@ from types import FrameType
 from typing import Any, Protocol
 
 from smoldocling.corpus import listing, web
+from smoldocling.corpus.entry import UNOPENED, Key, Tally
 from smoldocling.corpus.fetch import Fetched, Fetcher, is_tar
 from smoldocling.corpus.files import Files
 from smoldocling.corpus.folder import Settings, occupied, writing
-from smoldocling.corpus.ledger import UNOPENED, Key, Ledger, Tally
+from smoldocling.corpus.ledger import Ledger
 from smoldocling.corpus.listing import Listed, Listing
 from smoldocling.corpus.names import Names
 from smoldocling.corpus.rows import row
