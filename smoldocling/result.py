@@ -54,8 +54,9 @@ class PageResult:
 
     source    the document's name
     number    from 1; 0 where the document as a whole could not be opened
-    status    ok: read by the model; textlayer: read from the file's own text; blank: nothing on it; truncated: the
-              model was cut off; failed: `error` says why, and the tree holds a visible marker
+    status    ok: read by the model; textlayer: read from the file's own text; blank: nothing on it; retried: ok or
+              textlayer, but a worker process was lost over it first; truncated: the model was cut off; repeated: it ran in circles
+              and was stopped; failed: `error` says why, and the tree holds a visible marker
     tree      doctags.Page
     raw       what the model wrote, before parsing; None where no model was asked
     problems  what was wrong with it, with places in `raw`, or in `doctags` where there is no `raw`; `invented` is text
@@ -65,7 +66,7 @@ class PageResult:
     agreement  share of the model's text that the page's text layer confirms, 0 to 1; None where there is none, or none
               that makes sense
     scores    the same for single elements, by their place in `walk(page.tree)`
-    note      one line about the page that is no failure: why its text layer was left alone
+    note      one line about the page that is no failure: why its text layer was left alone, what went wrong at first
     pictures  figures by their place among the page's pictures, see converters.picture_elements
     image     the whole page, where page_images was asked for
     of        how many pages of the document were asked for; 0 where it could not be opened

@@ -303,6 +303,10 @@ def _open_image(data: bytes) -> Image.Image:
         raise UnusableInput(
             f"neither a PDF nor an image: it starts with {data[:12].decode('ascii', 'replace')!r}; {TAKEN}"
         ) from None
+    except Image.DecompressionBombError:  # what is not twice the limit is opened, and refused page by page
+        raise UnusableInput(
+            f"the image has more than {2 * MAX_PIXELS:,} pixels; {MAX_PIXELS:,} are the limit"
+        ) from None
     except Exception as error:
         raise UnusableInput(f"unreadable image: {because(error)}") from error
 

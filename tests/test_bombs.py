@@ -1,0 +1,403 @@
+"""Whatever a file does to its reader, it costs a page and a few seconds: real processes, real bombs, real signals."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePath
+from random import Random
+
+import bombs
+import pytest
+from make import PROSE, pdf
+from tiny import make_checkpoint
+
+from smoldocling.pages.sources import Source
+from smoldocling.pipeline import Converter
+from smoldocling.result import PageResult
+from smoldocling.workers import limits, pool
+from smoldocling.workers.board import Answer, Order
+from smoldocling.workers.limits import Limits
+from smoldocling.workers.orders import Paper, Read
+
+ROOT = Path(__file__).resolve().parent.parent
+LONG = 180.0  # seconds after which a test is stuck
+SECONDS = 2.0
+TOO_LONG = {"took longer than 2 s"}
+
+pytestmark = pytest.mark.skipif(not pool.possible(), reason="this system has no worker processes")
+
+
+@pytest.fixture
+def converter() -> Iterator[Converter]:
+    """Two workers of this test's own."""
+    yield Converter(engine="textlayer", workers=2, timeout=SECONDS)
+    pool.shared(2).close()
+    del pool._pools[2]
+
+
+def children() -> list[int]:
+    """The processes of the pool; there is one at least."""
+    limit = time.monotonic() + LONG
+    while not (found := pool.shared(2).pids):
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+BOMBS: dict[Callable[[], bytes], set[str]] = {
+    bombs.nested_forms: TOO_LONG,
+    bombs.flate: TOO_LONG | {"needed more than 4 GiB of memory"},
+    bombs.letters: TOO_LONG | {"needed more than 4 GiB of memory"},
+    bombs.page_tree_loop: {"damaged PDF: code=7: Invalid number of pages"},
+    bombs.large_png: {"the image has more than 357,913,940 pixels; 178,956,970 are the limit"},
+    bombs.huge_page: set(),
+    bombs.xref_loop: set(),
+    bombs.endless_objects: set(),
+}
+
+
+def test_a_bomb_costs_its_own_page(converter: Converter) -> None:
+    """What cannot be read in time says so; what can be is read; and the documents between them lose nothing."""
+    good = pdf(PROSE, PROSE)
+    inputs = [source for bomb in BOMBS for source in (Source(bomb.__name__, PurePath("x"), bomb()), good)]
+    results = list(converter.documents(inputs, ordered=True))
+    for (bomb, reasons), result, between in zip(BOMBS.items(), results[::2], results[1::2], strict=True):
+        reason = result.error or result.pages[0].error
+        if reasons:
+            assert reason in reasons, bomb.__name__
+        else:
+            assert reason is None, bomb.__name__
+            assert bombs.SENTENCE.decode() in result.markdown
+        assert [page.status for page in between.pages] == ["textlayer"] * 2
+
+
+def test_a_page_that_hangs_does_not_take_its_neighbours_with_it(converter: Converter) -> None:
+    """To read one page, others are looked at, too. The document is delivered with a mark where one is missing."""
+    import pymupdf
+
+    document = pymupdf.open(stream=pdf(PROSE, PROSE))
+    with pymupdf.open(stream=bombs.nested_forms()) as bomb:
+        document.insert_pdf(bomb, start_at=1)
+    result = converter.convert(document.tobytes())
+    assert [page.status for page in result.pages] == ["textlayer", "failed", "textlayer"]
+    assert result.pages[1].error in TOO_LONG
+    assert "read without a look at the document's other pages" in (result.pages[0].note or "")
+    assert "[page 2 is missing: took longer than 2 s]" in result.text
+    assert result.status == "partial"
+
+
+def test_ten_thousand_pages_come_one_after_the_other(converter: Converter) -> None:
+    """Nobody waits for the last of them to see the first."""
+    stream = converter.stream(bombs.many_pages(), ordered=True)
+    assert [page.number for page in itertools.islice(stream, 20)] == [*range(1, 21)]
+    stream.close()  # type: ignore[attr-defined]
+
+
+def test_two_hundred_thousand_letters_that_nobody_sees_are_not_read(converter: Converter) -> None:
+    """Search engines were fed like that. They cost seconds, so more of them than usual are allowed."""
+    slow = Converter(engine="textlayer", workers=2, timeout=LONG)
+    (page,) = slow.stream(bombs.invisible_letters())
+    assert page.status in ("textlayer", "failed")
+    assert page.error is None or "longer" not in page.error
+
+
+def misfortune(pid: int, how: str) -> None:
+    os.kill(pid, {"killed": signal.SIGKILL, "crashed": signal.SIGSEGV, "hangs": signal.SIGSTOP}[how])
+
+
+@pytest.mark.parametrize("how", ["killed", "crashed", "hangs"])
+def test_a_worker_that_is_lost_costs_nothing_but_time(converter: Converter, how: str, samples: Path) -> None:
+    """The page that it had is read by another, and says so; what it says is what it says otherwise."""
+    files = [samples / "report.pdf"] * 1 + [samples / "invoice.pdf"]
+    alone = {(page.source, page.number): page.doctags for page in converter.stream(files)}
+    data = [Source(f"{n}", PurePath(f"{n}"), file.read_bytes()) for n in range(8) for file in files]
+    pages: list[PageResult] = []
+    for page in converter.stream(data):
+        pages.append(page)
+        if len(pages) == 5:
+            misfortune(children()[0], how)
+    assert len(pages) == 8 * 4
+    assert {page.status for page in pages} <= {"textlayer", "retried"}
+    assert {page.doctags for page in pages} == set(alone.values())
+    said = {
+        "killed": "at the first try, the reader was killed (signal 9)",
+        "crashed": "at the first try, the reader crashed (signal 11)",
+        "hangs": "at the first try, took longer than 2 s",
+    }[how]
+    retried = [page for page in pages if page.status == "retried"]
+    assert len(retried) <= 1
+    assert all(page.note == said for page in retried)
+
+
+def test_a_page_that_needs_too_much_memory_is_stopped(converter: Converter) -> None:
+    """A picture within all limits but this one. The reason names the limit."""
+    converter.convert(pdf(PROSE))
+    got: list[Answer] = []
+    done = threading.Event()
+    paper = Paper("large", Source("large.png", PurePath("large"), bombs.large_png(12_000)))
+    allowed = Limits(LONG, limits.used(children()[0]) + 64 * 2**20)
+    order = Order(paper, Read(1, None), allowed, object())
+    pool.shared(2).put(order, lambda answer: (got.append(answer), done.set())[0])
+    assert done.wait(LONG)
+    assert "needed more than 0." in str(got[0].error)
+    assert "GiB of memory" in str(got[0].error)
+    assert got[0].lost is not None, "it was tried twice"
+
+
+def test_workers_are_replaced_after_a_while(converter: Converter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What leaks, leaks for so long only."""
+    monkeypatch.setattr(pool, "TASKS", 3)
+    seen = set()
+    for page in converter.stream([pdf(PROSE)] * 8):
+        assert page.status == "textlayer"
+        seen.update(pool.shared(2).pids)
+    assert len(seen) > 3
+
+
+def test_workers_that_nobody_needs_go(converter: Converter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notebook that has converted something stays open for a week."""
+    monkeypatch.setattr(pool, "IDLE_SECONDS", 0.1)
+    converter.convert(pdf(PROSE))
+    limit = time.monotonic() + LONG
+    while pool.shared(2).pids and time.monotonic() < limit:
+        time.sleep(0.01)
+    assert pool.shared(2).pids == []
+    assert converter.convert(pdf(PROSE)).status == "ok", "and others come when they are needed"
+
+
+def test_a_worker_that_cannot_start_says_why(converter: Converter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broken installation must not look like a broken file."""
+    monkeypatch.setattr("smoldocling.workers.child.BOOT", "raise ImportError('no module named x')")
+    (page,) = converter.stream(pdf(PROSE))
+    assert page.status == "failed"
+    assert page.error == (
+        "no worker process can be started: ImportError: no module named x; workers=0 reads in this process"
+    )
+
+
+def test_a_stream_left_half_way_leaves_no_work_behind(converter: Converter) -> None:
+    """The page in hand is given up, and the next one is served at once."""
+    stream = converter.stream([pdf(PROSE), bombs.nested_forms(), bombs.nested_forms()])
+    assert next(stream).status == "textlayer"
+    stream.close()  # type: ignore[attr-defined]
+    assert converter.convert(pdf(PROSE)).status == "ok"
+    board = pool.shared(2)._board
+    limit = time.monotonic() + 2.0 + SECONDS
+    while board.idle < board.workers and time.monotonic() < limit:
+        time.sleep(0.01)
+    assert board.waiting == 0
+    assert board.idle == board.workers
+
+
+def test_workers_and_no_workers_give_the_same(converter: Converter, samples: Path) -> None:
+    """`workers` is about speed and safety, not about results."""
+    files = [*sorted(samples.glob("*.pdf")), b"no document", "/no/such/file.pdf", pdf(PROSE, password="x")]
+    there, here = (
+        [
+            (page.source, page.number, page.status, page.error, page.doctags, page.pictures, page.image, page.of)
+            for page in Converter(engine="textlayer", workers=workers, page_images=True).stream(files, ordered=True)
+        ]
+        for workers in (2, 0)
+    )
+    assert there == here
+
+
+def test_damaged_files_of_others_end_with_a_reason(converter: Converter, shared_data: Path) -> None:
+    """Sixty of the files that two PDF engines test themselves with."""
+    files = sorted((shared_data / "hostile").rglob("*.pdf"))
+    chosen = Random(8).sample(files, 60)
+    results = list(converter.documents(chosen, ordered=True))
+    assert [result.name for result in results] == [str(file) for file in chosen]
+    for result in results:
+        assert result.pages or result.error
+        for page in result.pages:
+            assert (page.status == "failed") == (page.error is not None)
+            assert "mistake in smoldocling" not in (page.error or "")
+    assert sum(result.status == "ok" for result in results) > 20
+
+
+UNGUARDED = """
+import sys, threading
+from smoldocling import Converter
+print("once", flush=True)
+stream = Converter(engine="textlayer", workers=2).stream([{file!r}] * 1 + [open({file!r}, "rb").read()] * 300)
+next(stream)
+from smoldocling.workers import pool
+print(*pool.shared(2).pids, flush=True)
+{rest}
+"""
+
+
+def program(samples: Path, rest: str) -> subprocess.Popen[str]:
+    """A program without `if __name__ == "__main__"`, in the middle of a stream."""
+    code = UNGUARDED.format(file=str(samples / "report.pdf"), rest=rest)
+    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def ended(pids: list[int]) -> bool:
+    limit = time.monotonic() + 10.0
+    while any(map(is_alive, pids)) and time.monotonic() < limit:
+        time.sleep(0.02)
+    return not any(map(is_alive, pids))
+
+
+@pytest.mark.parametrize("rest", ["", "raise SystemExit(3)", "stream.close()", "import os; os._exit(0)"])
+def test_no_worker_outlives_a_program_that_ends(samples: Path, rest: str) -> None:
+    """In the middle of a stream, closed or not. And the program's own code is run once, without any guard."""
+    with program(samples, rest) as running:
+        told, _ = running.communicate(timeout=LONG)
+    first, pids = told.strip().splitlines()
+    assert first == "once"
+    assert ended([int(pid) for pid in pids.split()])
+
+
+@pytest.mark.parametrize("busy", ["stream", "hang"])
+def test_no_worker_outlives_a_program_that_is_killed(samples: Path, busy: str) -> None:
+    """Not even one that is in the middle of a page that never ends."""
+    hanging = f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r}); import bombs; bomb = bombs.nested_forms()"
+    rest = (
+        "list(stream)"
+        if busy == "stream"
+        else f"{hanging}; list(Converter(engine='textlayer', workers=2).stream(bomb))"
+    )
+    with program(samples, rest) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "once\n"
+        pids = [int(pid) for pid in running.stdout.readline().split()]
+        time.sleep(1.0)
+        running.kill()
+    assert pids
+    assert ended(pids)
+
+
+def test_ctrl_c_ends_the_command_and_its_workers(samples: Path, tmp_path: Path) -> None:
+    """A terminal sends it to all of them."""
+    bomb = tmp_path / "bomb.pdf"
+    bomb.write_bytes(bombs.nested_forms())
+    command = [
+        sys.executable,
+        "-m",
+        "smoldocling",
+        "convert",
+        str(samples / "report.pdf"),
+        str(bomb),
+        "-o",
+        str(tmp_path),
+    ]
+    running = subprocess.Popen(
+        [*command, "--engine", "textlayer"], cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    with running:
+        limit = time.monotonic() + LONG
+        while not (tmp_path / "report.md").exists() and time.monotonic() < limit:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        pids = [int(pid) for pid in Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()]
+        pids += offspring(running.pid)
+        begun = time.monotonic()
+        os.killpg(running.pid, signal.SIGINT)
+        _, told = running.communicate(timeout=LONG)
+    assert running.returncode == 130
+    assert time.monotonic() - begun < 10.0
+    assert "interrupted" in told
+    assert "Traceback" not in told
+    assert ended(pids)
+
+
+def offspring(pid: int) -> list[int]:
+    """The children of all of a process's threads."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += [int(child) for child in (task / "children").read_text().split()]
+    return found
+
+
+def test_asyncio_goes_on_while_pages_are_read(converter: Converter) -> None:
+    """And inputs may come asynchronously."""
+
+    async def inputs():  # type: ignore[no-untyped-def]
+        for _ in range(3):
+            await asyncio.sleep(0.01)
+            yield pdf(PROSE, PROSE)
+
+    async def run() -> tuple[list[PageResult], int]:
+        turns = 0
+
+        async def turn() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0.001)
+                turns += 1
+
+        task = asyncio.create_task(turn())
+        pages = [page async for page in converter.astream(inputs())]
+        task.cancel()
+        return pages, turns
+
+    pages, turns = asyncio.run(run())
+    assert [page.status for page in pages] == ["textlayer"] * 6
+    assert turns > 10
+
+
+def test_a_cancelled_task_ends_its_stream(converter: Converter) -> None:
+    """At once, though the page that it waits for hangs."""
+
+    async def run() -> float:
+        async def read() -> None:
+            async for _ in converter.astream([pdf(PROSE), bombs.nested_forms()]):
+                pass
+
+        task = asyncio.create_task(read())
+        await asyncio.sleep(0.2)
+        limit = time.monotonic() + LONG
+        while not pool.shared(2).pids and time.monotonic() < limit:
+            await asyncio.sleep(0.05)
+        begun = time.monotonic()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return time.monotonic() - begun
+
+    assert asyncio.run(run()) < 3.0
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("smoldocling")]
+
+
+def test_a_page_that_only_the_model_fails_is_read_from_its_text_layer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The words are in the file; and the page says that no model has read it."""
+    script = "<doctag><text>never seen</text></doctag>"
+    checkpoint = str(make_checkpoint(tmp_path, tile_px=64, script=script, single_locs=True))
+    options = {"engine": "transformers", "splits": 1, "device": "cpu", "dtype": "float32"}
+    reader = Converter(model=checkpoint, **options)  # type: ignore[arg-type]
+    assert reader._model is not None
+
+    def run(requests: object) -> Iterator[object]:
+        raise RuntimeError("out of luck")
+        yield
+
+    monkeypatch.setattr(reader._model.engine, "run", run)
+    (page,) = reader.stream(pdf(PROSE))
+    assert (page.status, page.engine) == ("textlayer", "textlayer")
+    assert page.error is not None
+    assert page.error.startswith("the model failed: ")
+    assert page.error.endswith("out of luck; read from the text layer")
+    assert "tide gauge" in page.doctags
+    reader._text = "model"
+    (page,) = reader.stream(pdf(PROSE))
+    assert page.status == "failed"
