@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from smoldocling.pipeline import Converter
 from smoldocling.serve import chat, convert, page
 from smoldocling.serve.asked import attend
-from smoldocling.serve.guard import Guard, problem
+from smoldocling.serve.guard import Guard, Refused, problem
 from smoldocling.serve.jobs import Jobs
 from smoldocling.serve.line import Line
 from smoldocling.serve.metrics import Metrics
@@ -59,6 +59,7 @@ class Served:
         app.add_api_route("/health", self._health, methods=["GET"])
         app.add_api_route("/metrics", self._metrics, methods=["GET"])
         app.add_exception_handler(HTTPException, _said)
+        app.add_exception_handler(Refused, _refused)
         app.add_exception_handler(Exception, _broken)
         app.router.redirect_slashes = False
         self.app = Guard(app, settings, self.metrics, lambda: self.stopping)
@@ -119,6 +120,12 @@ async def _said(_: Request, error: Exception) -> Response:
     """Errors of the routing."""
     assert isinstance(error, HTTPException), "asked for these only"
     return JSONResponse(problem(error.status_code, str(error.detail)), error.status_code, error.headers)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    """What a route does not take."""
+    assert isinstance(error, Refused), "asked for these only"
+    return JSONResponse(problem(error.status, error.message, code=error.code), error.status, error.headers)
 
 
 async def _broken(_: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 import python_multipart  # noqa: F401 - starlette misses it only when a form comes
@@ -28,32 +29,35 @@ LAST_SECONDS = 30
 
 def serve(converter: Converter, settings: Settings, model: str, say: Callable[[str], None]) -> None:
     """Serve until a signal comes. `say` is told where, when there is somebody to listen. Raises UnusableOption."""
-    listening = _bound(settings)
+    listening = bound(settings)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     place = f"http://{host}:{listening.getsockname()[1]}"
-    config = uvicorn.Config(
-        (served := Served(converter, settings, model)).app,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        http="h11",
-        ws="none",
-        lifespan="on",
-        limit_concurrency=MOST_CONNECTIONS,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=LAST_SECONDS,
-    )
-    _Server(config, served, lambda: say(f"serving {converter.checkpoint or converter.engine} on {place}")).run(
-        sockets=[listening]
-    )
+    if not settings.loopback and settings.api_key is None:
+        say(f"note: whoever reaches {settings.host} may use this server; --api-key asks for a key")
+    served = Served(converter, settings, model)
+    ready = partial(say, f"serving {converter.checkpoint or converter.engine} on {place}")
+    Server(served, ready).run(sockets=[listening])
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's, with an end that waits."""
+class Server(uvicorn.Server):
+    """uvicorn's, with an end that waits. `ready` is called when there is somebody to listen."""
 
-    def __init__(self, config: uvicorn.Config, served: Served, ready: Callable[[], None]) -> None:
-        super().__init__(config)
+    def __init__(self, served: Served, ready: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                served.app,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                http="h11",
+                ws="none",
+                lifespan="on",
+                limit_concurrency=MOST_CONNECTIONS,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=LAST_SECONDS,
+            )
+        )
         self._served = served
         self._ready = ready
         self._draining: asyncio.Task[None] | None = None
@@ -78,7 +82,8 @@ class _Server(uvicorn.Server):
         self._draining.add_done_callback(lambda _: setattr(self, "should_exit", True))
 
 
-def _bound(settings: Settings) -> socket.socket:
+def bound(settings: Settings) -> socket.socket:
+    """A socket where the settings want it. Raises UnusableOption."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

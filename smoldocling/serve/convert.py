@@ -137,7 +137,7 @@ async def _result(job: Job, parts: Parts) -> Result:
     if found is not None:
         return found
     if job.trouble is not None:
-        raise Refused(STATUS[job.trouble.code], job.trouble.message)
+        raise Refused(STATUS[job.trouble.code], job.trouble.message, code=job.trouble.code)
     raise Refused(409, "it is not done yet", Retry_After="1")
 
 

@@ -41,8 +41,9 @@ POLICY = "default-src 'none'; frame-ancestors 'none'"
 class Refused(Exception):
     """A request that is answered with that status and no more."""
 
-    def __init__(self, status: int, message: str, **headers: str) -> None:
+    def __init__(self, status: int, message: str, *, code: str | None = None, **headers: str) -> None:
         super().__init__(message)
+        self.code = code
         self.status = status
         self.message = message
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
