@@ -17,6 +17,8 @@ from smoldocling.training.sheet import Area, Bar, Run, Sheet, grid_box
 
 LEADING = 1.2
 HEADING = 1.25
+# Share of a folded page's quarters that something stands on.
+FILLED = 0.5
 BULLETS = "•–"
 
 
@@ -32,6 +34,7 @@ class Domain:
     rows, columns   of a table
     scale     pixels a point of its images
     disturbed share of its images that look scanned
+    folded    in quarters, each of which is set for itself and keeps clear of the folds; `blocks` are those of a quarter
     """
 
     name: str
@@ -48,6 +51,7 @@ class Domain:
     margin: tuple[int, int] = (16, 40)
     scale: float = 1.0
     disturbed: float = 0.0
+    folded: bool = False
 
 
 def compose(domain: Domain | Paper, seed: int, *, tilt: float = 0.0, fonts: tuple[Family, ...] = ()) -> Sheet:
@@ -76,17 +80,36 @@ class _Composer:
         self.size = float(random.randint(*domain.size))
         chosen = random.choice(self.fonts) if self.fonts else family(random.choice(domain.families))
         self.plain, self.bold = chosen.plain, chosen.bold
-        self.left = float(random.randint(*domain.margin))
-        self.right = self.width - random.randint(*domain.margin)
-        self.bottom = self.height - domain.margin[0] / 2
-        self.y = random.randint(*domain.margin) * 0.75
+        self._frame((0, 0, self.width, self.height))
+
+    def _frame(self, area: Area) -> None:
+        """Set what comes now within this area."""
+        left, top, right, bottom = area
+        margin, random = self.domain.margin, self.random
+        self.left = left + float(random.randint(*margin))
+        self.right = right - random.randint(*margin)
+        self.bottom = bottom - margin[0] / 2
+        self.y = top + random.randint(*margin) * 0.75
 
     def sheet(self) -> Sheet:
+        if self.domain.folded:
+            wide, high = self.width / 2, self.height / 2
+            quarters = [number for number in range(4) if self.random.random() < FILLED]
+            for number in quarters or [0]:
+                x, y = number % 2 * wide, number // 2 * high
+                self._frame((x, y, x + wide, y + high))
+                self._blocks()
+        else:
+            self._blocks()
+        if not self.elements:  # a table that was too wide
+            self._section_header()
+        return Sheet(self.width, self.height, tuple(self.runs), tuple(self.bars), tuple(self.elements), tilt=self.tilt)
+
+    def _blocks(self) -> None:
         kinds, weights = list(self.domain.kinds), list(self.domain.kinds.values())
         for _ in range(self.random.randint(*self.domain.blocks)):
             getattr(self, f"_{self.random.choices(kinds, weights)[0]}")()
             self.y += self.size * self.random.uniform(0.5, 1.5)
-        return Sheet(self.width, self.height, tuple(self.runs), tuple(self.bars), tuple(self.elements), tilt=self.tilt)
 
     # What may stand on a page. Each leaves the pen below what it has set, or where it was.
 
@@ -220,9 +243,11 @@ SMALL = Domain(
     (496, 512),
     (496, 512),
     (26, 26),
-    {"section_header": 3, "text": 5, "list": 3, "table": 2},
-    (2, 3),
+    {"section_header": 3, "text": 5, "list": 3, "table": 3},
+    (1, 2),
     ("sans",),
-    lines=(1, 2),
+    columns=(2, 2),
+    margin=(8, 20),
+    folded=True,
 )
 DOMAINS: dict[str, Domain | Paper] = {domain.name: domain for domain in (LINE, SMALL, HALF, PAGE)}
