@@ -318,6 +318,8 @@ def test_order_has_its_ends():
     assert order.compare(true[::-1], true).tau == 0
     assert order.compare([], true) == order.OrderScore(0, 0, 0)
     assert order.compare([Block("text", "else")], true) == order.OrderScore(0, 0, 0)
+    half = order.compare(true[:3], true)
+    assert (half.found, half.edits, half.tau) == (0.5, 0.5, pytest.approx(3 / 15)), "what is missing is out of order"
     assert order.compare(true, true[:1]) is None
 
 
@@ -398,6 +400,14 @@ def test_each_formula_too_many_or_too_few_counts(said, true):
     found = snippets.compare([Block("formula", x) for x in said], [Block("formula", x) for x in true], "formula")
     assert found.count == max(len(said), len(true))
     assert 0 <= found.total <= min(len(said), len(true))
+
+
+def test_a_formula_that_the_truth_has_not_read_judges_nobody():
+    """Docling's text-layer truth knows where formulas stand, not what they say."""
+    said = [Block("formula", "a"), Block("formula", "b")]
+    assert snippets.compare(said, [Block("formula", "")], "formula") == snippets.Snippets(0, 1)
+    assert snippets.compare(said[:1], [Block("formula", "")], "formula").count == 0
+    assert snippets.compare([], [Block("formula", "")], "formula").count == 0
 
 
 # layout

@@ -31,7 +31,7 @@ _SPACE = re.compile(r"\s+")
 class Block:
     """One paragraph, heading, list item, table...
 
-    text   its characters without markup; of a table its cells, a line for each row
+    text   its characters without markup; of a table its cells, a line for each row; "" of a formula that was not read
     level  headings only: 0 for a title, 1 and more below it; what counts is which heading is below which
     cells  tables only: each slot of the grid is covered by exactly one cell
     """

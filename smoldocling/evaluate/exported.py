@@ -92,7 +92,7 @@ class _Reader:
 
     def _say(self, node: DocItem) -> None:
         captions = self._captions(node) if isinstance(node, FloatingItem) else []
-        blocks = [block for block in _blocks(node) if block.text or block.cells]
+        blocks = [block for block in _blocks(node) if block.text or block.cells or block.kind == "formula"]
         said = [Block("text", caption.text) for caption in captions if caption.text]
         both = [*said, *blocks] if _above(captions, node) else [*blocks, *said]
         if self._inline is not None:

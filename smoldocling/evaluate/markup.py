@@ -16,6 +16,7 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
+from converters.markdown import NO_FORMULA
 from doctags.tree import Cell
 from smoldocling.evaluate.content import Block, Kind, item, table
 from smoldocling.evaluate.tabular import latex_blocks
@@ -62,10 +63,12 @@ def markdown_blocks(text: str) -> tuple[Block, ...]:
             level, in_item = None, False
         elif token.type in {"fence", "code_block"}:
             blocks.append(Block("code", token.content.rstrip("\n")))
+        elif token.type == "html_block" and NO_FORMULA in token.content:
+            blocks.append(Block("formula", ""))
         elif token.type == "html_block":
             blocks += html_blocks(token.content)
         place += 1
-    return tuple(block for block in blocks if block.text or block.cells)
+    return tuple(block for block in blocks if block.text or block.cells or block.kind == "formula")
 
 
 def html_blocks(text: str) -> list[Block]:

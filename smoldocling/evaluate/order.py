@@ -24,12 +24,12 @@ LONGEST = 1000
 
 @dataclass(frozen=True, slots=True)
 class OrderScore:
-    """Of the true blocks that were found again.
+    """Of the true blocks. One that was not found again has no right place: who finds little has little in order.
 
-    found   share of the true blocks that were
-    edits   1 - edit distance of the order in which they come / their number
-    tau     Kendall: share of pairs of blocks that come in the right order; 1: all, 0: none (the usual tau from -1 to 1
-            is 2 * this - 1)
+    found   share of the true blocks that were found again
+    edits   1 - edit distance of their order from the true one / number of true blocks
+    tau     share of pairs of true blocks that were found in the right order; where all blocks are found, Kendall's tau
+            (from -1 to 1) is 2 * this - 1
     """
 
     found: float
@@ -38,24 +38,22 @@ class OrderScore:
 
 
 def compare(said: Sequence[Block], true: Sequence[Block]) -> OrderScore | None:
-    """None where there are fewer than two true blocks, and so no order. Where no two are found again, there is none."""
+    """None where there are fewer than two true blocks, and so no order."""
     ours, theirs = ([text for block in blocks if (text := tidy(block.text)[:LONGEST])] for blocks in (said, true))
     if len(theirs) < 2:
         return None
     likeness = cdist(ours, theirs, scorer=Indel.normalized_similarity, dtype=np.float64)
     pairs = best_pairs(likeness.reshape(len(ours), len(theirs)), LEAST_LIKENESS)
-    found = len(pairs) / len(theirs)
-    if len(pairs) < 2:
-        return OrderScore(found, 0.0, 0.0)
-    places = [column for _, column in pairs]
-    return OrderScore(found, Levenshtein.normalized_similarity(places, sorted(places)), concordance(places))
+    places, count = [column for _, column in pairs], len(theirs)
+    edits = Levenshtein.normalized_similarity(places, range(count))
+    return OrderScore(len(pairs) / count, edits, ascending(places) / (count * (count - 1) / 2))
 
 
-def concordance(places: Sequence[int]) -> float:
-    """Share of the pairs that ascend; `places` are different from each other, at least two."""
+def ascending(places: Sequence[int]) -> int:
+    """How many pairs of places, all different, ascend."""
     seen: list[int] = []
-    ascending = 0
+    found = 0
     for place in places:
-        ascending += bisect_left(seen, place)
+        found += bisect_left(seen, place)
         insort(seen, place)
-    return ascending / (len(places) * (len(places) - 1) / 2)
+    return found

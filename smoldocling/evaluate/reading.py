@@ -137,7 +137,7 @@ def _captioned(block: Table | Figure | Code | Formula) -> Iterator[Block]:
         case Code():
             yield Block("code", block.text)
         case Formula():
-            yield from _block("formula", (Run(block.latex),) if block.latex else ())
+            yield Block("formula", block.latex)
     if not block.caption_first:
         yield from captions
 

@@ -27,7 +27,10 @@ class Snippets:
 
 
 def compare(said: Sequence[Block], true: Sequence[Block], kind: Kind) -> Snippets:
-    """Pairs of like ones; similarity is 1 - edit distance / longer length."""
+    """Pairs of like ones; similarity is 1 - edit distance / longer length.
+
+    A true one without text was seen and not read: whatever was said of it is neither right nor wrong.
+    """
     ours, theirs = (
         [text for block in blocks if block.kind == kind and (text := _FOLDS[kind](block.text))]
         for blocks in (said, true)
@@ -35,7 +38,9 @@ def compare(said: Sequence[Block], true: Sequence[Block], kind: Kind) -> Snippet
     likeness = cdist(ours, theirs, scorer=Levenshtein.normalized_similarity, dtype=np.float64)
     likeness = likeness.reshape(len(ours), len(theirs))
     pairs = best_pairs(likeness, least=0.0)
-    return Snippets(float(sum(likeness[i, j] for i, j in pairs)), len(ours) + len(theirs) - len(pairs))
+    unknown = sum(block.kind == kind for block in true) - len(theirs)
+    invented = max(0, len(ours) - len(pairs) - unknown)
+    return Snippets(float(sum(likeness[i, j] for i, j in pairs)), len(theirs) + invented)
 
 
 def bare_formula(text: str) -> str:
