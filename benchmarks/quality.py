@@ -37,6 +37,7 @@ import textlayer  # noqa: E402 - only now can they be found
 
 import doctags  # noqa: E402
 from doctags.tree import Cell, Document  # noqa: E402
+from smoldocling.errors import SmolDoclingError  # noqa: E402
 from smoldocling.evaluate import differences, totals  # noqa: E402
 from smoldocling.evaluate.content import Block, Content, Sheet, table  # noqa: E402
 from smoldocling.evaluate.export import record  # noqa: E402
@@ -99,11 +100,20 @@ def _arguments() -> argparse.Namespace:
 def _readers(cache: Path) -> dict[str, Callable[[Path], str]]:
     """Who reads, by name. pymupdf4llm a second time, told to leave out page headers and footers as the truth does."""
     return {
-        OURS: textlayer.ours,
+        OURS: _ours,
         PEER: _kept(cache, f"{PEER}-{version(PEER)}", textlayer.theirs),
         f"{PEER}, no furniture": _kept(cache, f"{PEER}-bare-{version(PEER)}", textlayer.theirs_without_furniture),
         "markitdown": _kept(cache, f"markitdown-{version('markitdown')}", _markitdown),
     }
+
+
+def _ours(path: Path) -> str:
+    """Our Markdown; a document that cannot be read has none, and counts as all wrong."""
+    try:
+        return textlayer.ours(path)
+    except SmolDoclingError as error:
+        print(f"{path}: {error}", file=sys.stderr)
+        return ""
 
 
 def _kept(folder: Path, name: str, read_by: Callable[[Path], str]) -> Callable[[Path], str]:
