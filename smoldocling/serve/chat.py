@@ -41,8 +41,6 @@ from smoldocling.vocab import PAGE_INSTRUCTION
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-# A character of UTF-8 may be spelt in so many ids of one byte each.
-CHARACTER = 4
 BLANK = "<doctag></doctag>"
 # A proxy hangs up on a stream that says nothing; a page may take minutes to its first id.
 ALIVE_SECONDS = 15.0
@@ -75,7 +73,7 @@ class Speech:
             return ""
         self._pending += ids
         text = self._vocab.decode(self._pending)
-        if text.endswith("\ufffd") and len(self._pending) < CHARACTER:
+        if text.endswith("\ufffd"):  # the bytes of a character that is not complete
             return ""
         self._pending.clear()
         return self._say(self._text + text, self._kept)
