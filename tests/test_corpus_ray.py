@@ -37,14 +37,14 @@ def ancestors(number: int) -> list[int]:
 
 def test_a_local_cluster_of_two_gives_the_same_rows_even_if_one_is_killed(tmp_path):
     """Same bytes as without Ray; the documents that the dead one had are given out again."""
-    folder = papers(tmp_path / "in", 30, 6)
+    folder = papers(tmp_path / "in", 20, 6)
     options = ("--shard-pages", "50", "--to", "md")
     corpus(folder, "-o", tmp_path / "plain", *HERE, *options)
     out = tmp_path / "out"
     process = started(folder, "-o", out, "--engine", "textlayer", "--ray", "local", "--workers", "2", *options)
     try:
         wait_for(out / ".corpus" / "journal", 240)
-        limit = time.monotonic() + 120
+        limit = time.monotonic() + 240
         while b'"kind":"page","key":[' not in (out / ".corpus" / "journal").read_bytes().partition(b'"page":0')[2]:
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < limit, "no page comes"

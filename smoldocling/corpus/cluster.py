@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from importlib import import_module
+from itertools import chain
 from typing import Any
 
 import doctags
@@ -28,7 +29,8 @@ from smoldocling.result import PageResult
 
 # Documents that wait for an actor, for each: enough to open the next while one is read.
 WAITING = 2
-# A worker that dies takes its documents with it; one that dies each time has found a page that kills it.
+# A worker that dies takes its documents with it, and they are given out again. Where that has brought not one page for
+# so many times, one of them kills whoever reads it.
 MOST_ROUNDS = 5
 POLL_SECONDS = 1.0
 
@@ -91,16 +93,22 @@ class Cluster:
     def stream(self, inputs: Iterator[Source]) -> Iterator[PageResult]:
         """Pages as they are done. Documents have names of their own and their content as bytes."""
         out: dict[str, _Out] = {}
-        try:
-            yield from self._round(inputs, out)
-            for _ in range(MOST_ROUNDS):
-                if not out:
-                    return
-                yield from self._round(iter([one.source for one in out.values()]), out)
-        except self._ray.exceptions.RayError as error:
-            raise SmolDoclingError(
-                f"the cluster is lost: {because(error)}; the same command goes on from here"
-            ) from error
+        inputs = iter(inputs)
+        idle, broken = 0, None
+        while idle < MOST_ROUNDS:
+            idle, broken = idle + 1, None
+            again = [one.source for one in out.values()]
+            try:
+                for page in self._round(chain(again, inputs), out):
+                    idle = 0
+                    yield page
+            except self._ray.exceptions.RayError as error:  # an actor has died, and no other could take its place
+                broken = error
+                continue
+            if not out:
+                return
+        if broken is not None:
+            raise SmolDoclingError(f"the cluster is lost: {because(broken)}; the same command goes on from here")
         for one in out.values():
             yield from _lost(one)
 
@@ -205,7 +213,7 @@ def _about(options: dict[str, Any]) -> dict[str, Any] | Exception:
 
 def _lost(one: _Out) -> Iterator[PageResult]:
     """The pages of a document that nobody could read to its end."""
-    error = f"the workers that read this document died, {MOST_ROUNDS + 1} times"
+    error = f"the workers that read this document died, {MOST_ROUNDS} times"
     if one.of is None:
         yield PageResult(one.source.name, 0, "failed", doctags.Page(number=0), engine="none", error=error)
         return
