@@ -55,8 +55,8 @@ class PageResult:
     source    the document's name
     number    from 1; 0 where the document as a whole could not be opened
     status    ok: read by the model; textlayer: read from the file's own text; blank: nothing on it; retried: ok or
-              textlayer, but a worker process was lost over it first; truncated: the model was cut off; repeated: it ran in circles
-              and was stopped; failed: `error` says why, and the tree holds a visible marker
+              textlayer, but a worker process was lost over it first; truncated: the model was cut off; repeated: it
+              ran in circles and was stopped; failed: `error` says why, and the tree holds a visible marker
     tree      doctags.Page
     raw       what the model wrote, before parsing; None where no model was asked
     problems  what was wrong with it, with places in `raw`, or in `doctags` where there is no `raw`; `invented` is text

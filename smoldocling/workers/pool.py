@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from smoldocling.errors import SmolDoclingError, UnreadablePage
+from smoldocling.layer import reason
 from smoldocling.workers.board import Answer, Board, Order
 from smoldocling.workers.child import Broken, Child, Lost
 from smoldocling.workers.limits import GIB, MEMORY
@@ -180,6 +181,9 @@ class Pool:
                     return Answer(error=UnreadablePage(str(loss)), lost=first)
                 first = str(loss)
                 continue
+            except Exception as error:  # whatever it is, somebody waits for an answer
+                self._end(worker)
+                return Answer(error=UnreadablePage(reason(error)))
             with self._changed:
                 self._lost.pop(key, None)
             return answer
