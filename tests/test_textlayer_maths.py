@@ -33,15 +33,13 @@ def sized(style: Style, size: float) -> Style:
 
 def row(*marks: tuple[str, float, float, str, float]) -> Line:
     """Characters, each with its left edge, baseline, font and size; a character is half as wide as it is large."""
-    raw = []
-    for text, x, y, font, size in marks:
-        style = sized(STYLES[font], size)
-        record = {"bbox": (x, y - 0.7 * size, x + 0.5 * size, y + 0.2 * size), "origin": (x, y)}
-        raw.append((text, record, style, False, text))
-    style = raw[0][2]
+    raw: list[str | float] = []
+    styles = tuple(sized(STYLES[font], size) for *_, font, size in marks)
+    for text, x, y, _, size in marks:
+        raw += (text, x, x + 0.5 * size, y)
     text = "".join(mark[0] for mark in marks)
-    word = Word(text, marks[0][1], 90, marks[-1][1] + 5, 112, style, 100, raw=tuple(raw))
-    return Line((word,), word.x0, 90, word.x1, 112, 100, style)
+    word = Word(text, marks[0][1], 90, marks[-1][1] + 5, 112, styles[0], 100, raw=tuple(raw), styles=styles)
+    return Line((word,), word.x0, 90, word.x1, 112, 100, styles[0])
 
 
 CASES: dict[str, tuple[tuple[tuple[str, float, float, str, float], ...], tuple[Rect, ...], str]] = {

@@ -67,7 +67,9 @@ class Glyph(NamedTuple):
 class Word:
     """Characters without a space between them. `raised`: the first of them stand above the baseline.
 
-    raw  the characters as they are set, in the coordinates of the file; `glyphs` reads them
+    raw     for each character: as it is read on the line, its left and right side and its baseline, in the
+            coordinates of the file, one after the other: a page has thousands; `glyphs` reads them
+    styles  their styles where not all are `style`
     """
 
     text: str
@@ -78,7 +80,8 @@ class Word:
     style: Style
     baseline: float
     raised: bool = False
-    raw: tuple[_Char, ...] = field(default=(), compare=False, repr=False)
+    raw: tuple[str | float, ...] = field(default=(), compare=False, repr=False)
+    styles: tuple[Style, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def rect(self) -> Rect:
@@ -88,9 +91,11 @@ class Word:
     @property
     def glyphs(self) -> list[Glyph]:
         """Its characters one by one; in the frame only where the page is not turned."""
+        texts, lefts, rights, baselines = (self.raw[start::4] for start in range(4))
+        styles = self.styles or (self.style,) * len(texts)
         return [
-            Glyph(plain, char["bbox"][0], char["bbox"][2], char["origin"][1], style)
-            for _, char, style, _, plain in self.raw
+            Glyph(str(text), float(x0), float(x1), float(y), style)
+            for text, x0, x1, y, style in zip(texts, lefts, rights, baselines, styles, strict=True)
         ]
 
 
@@ -264,9 +269,25 @@ def _close(words: list[Word], chars: list[_Char], rtl: bool, upright: bool, fram
         x, y = plain[1]["origin"]
         baseline = frame.turned((x, y, x, y))[3]
         words.append(
-            Word(text, *_slim(rect, baseline, plain[2].size, upright), plain[2], baseline, first[3], tuple(chars))
+            Word(
+                text,
+                *_slim(rect, baseline, plain[2].size, upright),
+                plain[2],
+                baseline,
+                first[3],
+                *_raw(chars, plain[2]),
+            )
         )
     chars.clear()
+
+
+def _raw(chars: list[_Char], style: Style) -> tuple[tuple[str | float, ...], tuple[Style, ...]]:
+    flat: list[str | float] = []
+    for _, char, _, _, text in chars:
+        box = char["bbox"]
+        flat += (text, box[0], box[2], char["origin"][1])
+    mixed = any(item[2] is not style for item in chars)
+    return tuple(flat), tuple([item[2] for item in chars]) if mixed else ()
 
 
 def _slim(rect: Rect, baseline: float, size: float, upright: bool) -> Rect:

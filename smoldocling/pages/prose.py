@@ -101,6 +101,7 @@ def _glued(left: Word, right: Word) -> Word:
         x1=max(left.x1, right.x1),
         y1=max(left.y1, right.y1),
         raw=left.raw + right.raw,
+        styles=tuple(mark.style for word in (left, right) for mark in word.glyphs),
     )
 
 
