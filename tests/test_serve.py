@@ -24,6 +24,7 @@ from serving import Client, Running, serving, until
 from smoldocling import Converter
 from smoldocling.errors import UnusableOption
 from smoldocling.output import FORMATS, Look
+from smoldocling.result import Result
 from smoldocling.serve.formats import named
 from smoldocling.serve.line import Full, Line
 from smoldocling.serve.metrics import BUCKETS, Metrics
@@ -61,27 +62,32 @@ def files(running: Running) -> list[str]:
     return os.listdir(running.served._folder.name)
 
 
+@pytest.fixture(scope="module")
+def result(converter: Converter, samples: Path) -> Result:
+    """What the library makes of it."""
+    return converter.convert(samples / "report.pdf")
+
+
 @pytest.mark.parametrize("to", FORMATS)
-def test_every_format_is_what_the_library_gives(client, converter, samples, to):
+def test_every_format_is_what_the_library_gives(client, result, samples, to):
     """A server is the library with HTTP."""
     reply = client.convert((samples / "report.pdf").read_bytes(), "report.pdf", to=to)
     assert reply.status == 200
     if to == "report":
         assert "data:image" in reply.text
     else:
-        result = converter.convert(samples / "report.pdf")
         assert reply.text == (result.json if to == "json" else FORMATS[to][1](result, {}, Look()))
     assert reply.headers["Content-Disposition"].startswith('attachment; filename="report.')
-    assert reply.headers["X-Document-Status"] == "ok"
+    assert reply.headers["X-Document-Status"] == result.status
 
 
-def test_several_formats_come_together(client, samples):
+def test_several_formats_come_together(client, samples, result):
     """One request, one reading."""
     data = (samples / "report.pdf").read_bytes()
     reply = client.convert(data, "report.pdf", to=["md", "doctags,text"], pages="2-3")
     assert sorted(reply.json["formats"]) == ["doctags", "md", "text"]
     assert [page["page"] for page in reply.json["pages"]] == [2, 3]
-    assert reply.json["status"] == "ok"
+    assert [page["status"] for page in reply.json["pages"]] == [page.status for page in result.pages[1:]]
     assert reply.json["formats"]["doctags"].startswith("<doctag>")
 
 
@@ -178,6 +184,8 @@ def test_page_that_is_not_there_is_told(client):
         (b"", ""),
     ],
 )
+# a file that breaks off is closed by the garbage collector, not by starlette
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 def test_malformed_form_is_refused(client, running, body, kind):
     """Anything may be sent to a port."""
     reply = client.ask("POST", "/v1/convert", body=body, headers={"Content-Type": kind})
@@ -266,8 +274,10 @@ def head(path: str = "/v1/convert", **headers: str) -> bytes:
 def test_upload_that_is_too_large_is_cut_off_while_it_comes(converter):
     """A terabyte in chunks is refused after the first few of them; one that is announced, before."""
     with serving(converter, max_bytes=100_000) as running:
+        part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.pdf"\r\n\r\n'
+        first = b"%x\r\n" % len(part) + part + b"\r\n"
         chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
-        got = sent(running, head(Transfer_Encoding="chunked"), *[chunk] * 400)
+        got = sent(running, head(Transfer_Encoding="chunked"), first, *[chunk] * 400)
         assert b"413" in got.partition(b"\r\n")[0]
         got = sent(running, head(Content_Length="99999999999"))
         assert b"413" in got.partition(b"\r\n")[0]
@@ -367,9 +377,9 @@ def test_results_are_kept_in_bounded_memory_and_time(converter):
     """The oldest go first; what is too old goes as well."""
     with serving(converter, keep_seconds=1000) as running:
         jobs = running.served.jobs
-        object.__setattr__(running.served.settings, "keep_bytes", 2500)
-        done = [running.client.over(running.client.job(document(f"number {n}"))) for n in range(6)]
-        assert 0 < jobs.kept <= 2500
+        object.__setattr__(running.served.settings, "keep_bytes", 5000)
+        done = [running.client.over(running.client.job(document(f"number {n}"))) for n in range(12)]
+        assert 0 < jobs.kept <= 5000
         assert running.client.get(f"/v1/jobs/{done[0]['id']}").status == 404
         assert running.client.get(done[-1]["result"]).status == 200
         object.__setattr__(running.served.settings, "keep_seconds", 0.01)
