@@ -206,10 +206,9 @@ function show(entry) {
 let turn = Promise.resolve();
 
 function take(files) {
-  for (const file of files) {
-    const entry = new Entry(file);
-    turn = turn.then(() => entry.run());
-  }
+  // the latest drop stands above the others, and its files in their own order
+  const entries = files.reverse().map((file) => new Entry(file)).reverse();
+  for (const entry of entries) turn = turn.then(() => entry.run());
 }
 
 const drop = one("#drop");
