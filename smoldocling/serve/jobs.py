@@ -211,10 +211,13 @@ class Jobs:
     def _run(self, job: Job) -> None:
         """In a thread of the line."""
         with self._lock:
-            if job.over:
-                return
-            job.state = "running"
-            job.started = time.monotonic()
+            gone = job.over
+            if not gone:
+                job.state = "running"
+                job.started = time.monotonic()
+        if gone:
+            self._clean(job)
+            return
         assert job.reading is not None, "it has been started"
         try:
             job.reading.run()
