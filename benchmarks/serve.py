@@ -41,7 +41,7 @@ def document(client: int, number: int, pages: int) -> tuple[bytes, list[str]]:
     pdf = pymupdf.open()
     lines = [f"Client {client}, document {number}, page {page + 1}, and nobody else." for page in range(pages)]
     for line in lines:
-        pdf.new_page().insert_text((72, 90), line)
+        pdf.new_page().insert_text((72, 300), line)  # not where running heads are
     return pdf.tobytes(), lines
 
 
