@@ -292,15 +292,14 @@ class Converter:
                 begun(flow.leave)
             with closing(flow.results()) as results:
                 for found, outcome in results:
-                    done = self._settled(intake, found, outcome)
-                    if not ordered:
-                        yield done
-                        continue
-                    held[found.ticket] = done
+                    held[found.ticket if ordered else turn] = self._settled(intake, found, outcome)
                     while turn in held:
-                        intake.handed_on()
+                        done = held.pop(turn)
                         turn += 1
-                        yield held.pop(turn - 1)
+                        intake.handed_on()
+                        if not isinstance(done, sources.Unfit):
+                            intake.finish(done[0])  # not before: it is what says that a document is complete
+                        yield done
 
     def _requests(
         self, inputs: Iterable[sources.Input] | sources.Input, intake: Intake, flow: Flow[Found]
@@ -327,7 +326,7 @@ class Converter:
         return replace(seen, answer=replace(seen.answer, value=kept)), request
 
     def _settled(self, intake: Intake, found: Found, outcome: Outcome) -> _Done:
-        """Finish one page, in the caller's thread."""
+        """What has become of one page, in the caller's thread."""
         if isinstance(found, Unopened):
             return found.unfit
         job, answer = found.job, found.answer
@@ -343,9 +342,7 @@ class Converter:
             page = _illustrated(_retried(answer.value, answer.lost), found.more)
         if job.alone is not None and page.status != "failed":
             page = _noted(page, f"read without a look at the document's other pages: {job.alone}")
-        page = replace(page, of=len(job.numbers), warnings=job.warnings)
-        intake.finish(job)
-        return job, page
+        return job, replace(page, of=len(job.numbers), warnings=job.warnings)
 
 
 def _serving(
