@@ -329,7 +329,7 @@ class _Mending:
         if (
             alignment is None
             or score is None
-            or score < SURE
+            or not SURE <= score < 1  # what is confirmed stays as it was written
             or self._page.words.hidden > 0.5
             or compare.has_latex(text)
         ):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pymupdf
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from make import PROSE, pdf
 from trees import pages as page_trees
@@ -323,6 +323,7 @@ def test_twice_is_once(texts: list[str], boxes: list[tuple[Box, ...]], text: Tex
 
 
 @given(texts=st.lists(SCRAPS, min_size=1, max_size=3), text=st.sampled_from(["auto", "model"]))
+@example(texts=["hand. were written"], text="auto")
 def test_what_is_confirmed_is_not_changed(texts: list[str], text: TextName) -> None:
     """`auto` is for misread characters only."""
     tree = Page(tuple(Element("text", one, ALL) for one in texts))
