@@ -255,7 +255,8 @@ class Converter:
         return Intake(self._selection, hands, self._order, self._more, Limits(self._timeout), window, span)
 
     def _most_workers(self) -> int:
-        return min(pool.cores(), MOST_LOOKING if self._model else MOST_READING)
+        """Two at least: while one hangs, the other goes on."""
+        return min(max(2, pool.cores()), MOST_LOOKING if self._model else MOST_READING)
 
     def _order(self, number: int) -> Work:
         """What is wanted of a page."""

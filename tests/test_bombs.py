@@ -103,6 +103,16 @@ def test_a_page_that_hangs_does_not_take_its_neighbours_with_it(converter: Conve
     assert result.status == "partial"
 
 
+def test_others_go_on_while_a_page_hangs() -> None:
+    """A second worker comes, though nothing is ordered any more."""
+    patient = Converter(engine="textlayer", workers=2, timeout=LONG)
+    stream = patient.stream([pdf(PROSE), bombs.nested_forms(), pdf(PROSE)])
+    assert [next(stream).status for _ in range(2)] == ["textlayer"] * 2
+    stream.close()  # type: ignore[attr-defined]
+    pool.shared(2).close()
+    del pool._pools[2]
+
+
 def test_ten_thousand_pages_come_one_after_the_other(converter: Converter) -> None:
     """Nobody waits for the last of them to see the first."""
     stream = converter.stream(bombs.many_pages(), ordered=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
 from pathlib import PurePath
@@ -46,14 +47,15 @@ class Books(RuleBasedStateMachine):
         self.board.enter(self.numbers)
         self.holds[self.numbers] = []
 
-    @rule(data=st.data())
-    def take(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), late=st.booleans())
+    def take(self, data: st.DataObject, late: bool) -> None:
         idle = [worker for worker in self.holds if worker not in self.taken]
         if not idle:
             return
         worker = data.draw(st.sampled_from(idle))
-        order = self.board.take(worker)
+        order = self.board.take(worker, math.inf if late else -math.inf)
         if order is None:
+            assert not (late and self.waiting), "what has waited too long is anybody's"
             return
         assert order in self.waiting, "an order is with one worker, once"
         mine, others = self.holds[worker], [key for w, held in self.holds.items() if w != worker for key in held]
@@ -62,7 +64,7 @@ class Books(RuleBasedStateMachine):
             assert not any(other.urgent and other.paper.key in mine for other in self.waiting), "urgent ones come first"
             if order.paper.key not in mine:
                 assert not any(other.paper.key in mine for other in self.waiting), "an open document first"
-                if order.paper.key in others:
+                if order.paper.key in others and not late:
                     queued = [other for other in self.waiting if other.paper.key == order.paper.key]
                     assert len(queued) >= HELP, "nobody opens a document for the last of its pages"
         self.waiting.remove(order)

@@ -4,11 +4,13 @@ Knows: orders, workers by number, which documents each has open. Does not know: 
 Laws: an order that is put comes off exactly once: closed by the worker that has it, or withdrawn while it waits. It is
 with one worker at a time, and no worker has two. Urgent orders come first. A worker goes on with documents that it has
 open before it opens another, takes one that nobody has open before it helps with one that somebody has, and helps only
-where HELP orders of it wait. As long as every worker comes back for more, no order waits for ever.
+where HELP orders of it wait, or one has waited too long. As long as one worker comes back for more, no order waits for
+ever.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -69,10 +71,10 @@ class Board:
         assert worker not in self._taken, "a worker closes its order before it leaves"
         del self._holds[worker]
 
-    def take(self, worker: int) -> Order | None:
-        """What that worker is to do next."""
+    def take(self, worker: int, late: float = -math.inf) -> Order | None:
+        """What that worker is to do next. What has waited since before `late` has waited too long."""
         assert worker not in self._taken, "a worker has one order at a time"
-        order = min(self._ranked(worker), default=None, key=lambda entry: entry[0])
+        order = min(self._ranked(worker, late), default=None, key=lambda entry: entry[0])
         if order is None:
             return None
         self._waiting.remove(order[1])
@@ -111,7 +113,7 @@ class Board:
         """Since when the oldest order has been waiting."""
         return min((order.since for order in self._waiting), default=None)
 
-    def _ranked(self, worker: int) -> Iterator[tuple[tuple[bool, int, int], Order]]:
+    def _ranked(self, worker: int, late: float) -> Iterator[tuple[tuple[bool, int, int], Order]]:
         """What it may take, each with its rank; the least comes first."""
         mine = self._holds[worker]
         elsewhere = {key for other, holds in self._holds.items() if other != worker for key in holds}
@@ -123,5 +125,5 @@ class Board:
                 yield (not order.urgent, 0, place), order
             elif key not in elsewhere:
                 yield (not order.urgent, 1, place), order
-            elif order.urgent or queued[key] >= HELP:
+            elif order.urgent or queued[key] >= HELP or order.since < late:
                 yield (not order.urgent, 2, place), order

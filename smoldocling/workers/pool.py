@@ -147,14 +147,14 @@ class Pool:
         limit = time.monotonic() + IDLE_SECONDS
         with self._changed:
             while not self._over:
-                order = self._board.take(worker)
+                order = self._board.take(worker, time.monotonic() - BUSY_SECONDS)
                 self._staff()
                 if order is not None:
                     return order
                 left = limit - time.monotonic()
                 if left <= 0:
                     return None
-                self._changed.wait(left)
+                self._changed.wait(min(left, BUSY_SECONDS) if self._board.waiting else left)
             return None
 
     def _tried(self, worker: int, order: Order) -> Answer:
@@ -197,7 +197,13 @@ class Pool:
                 over = self._over
             if over:
                 child.end()
-        return child.ask(order.paper, work, order.limits, lambda: order.withdrawn or self._over, self._wanted)
+        return child.ask(order.paper, work, order.limits, lambda: self._looks_up(order), self._wanted)
+
+    def _looks_up(self, order: Order) -> bool:
+        """Now and then while a worker is busy: whether its order is given up; and whether others wait too long."""
+        with self._changed:
+            self._staff()
+            return order.withdrawn or self._over
 
     def _reply(self, worker: int, order: Order, answer: Answer) -> None:
         child = self._children.get(worker)
