@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import fsspec
 import pytest
 from crawl import HERE, corpus, documents, rows
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from make import PROSE, pdf
 
@@ -197,6 +197,8 @@ def test_a_tar_file_is_read_on_where_the_network_broke(monkeypatch):
 
 
 @given(st.text(st.characters(), max_size=400))
+@example("\ud800")
+@example("\udcff" * 300)
 def test_no_name_leads_out_of_the_folder(place):
     """Whatever an input is called: relative, below, short, and nothing in it that a terminal or a disk minds."""
     path = safe(place)

@@ -75,7 +75,7 @@ def safe(place: str) -> PurePosixPath:
 
 def _part(part: str) -> str:
     """One part of a path."""
-    text = os.fsencode(part).decode("utf-8", "replace")
+    text = part.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     text = "".join("_" if unicodedata.category(char) in ("Cc", "Cs") else char for char in text)
     if text.startswith("."):  # `..`, and what would be hidden
         text = "_" + text[1:]
@@ -86,4 +86,4 @@ def _part(part: str) -> str:
 
 def _mark(text: str) -> str:
     """Eight digits that tell long names with the same beginning apart."""
-    return hashlib.sha256(os.fsencode(text)).hexdigest()[:8]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]

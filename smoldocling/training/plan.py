@@ -59,10 +59,10 @@ class Stage:
 
 
 SCRATCH = (
-    Stage("letters", "drill", 4000, 12, 0.02, 3e-3, see=True, write=False),
+    Stage("letters", "drill", 13000, 12, 0.02, 3e-3, see=True, write=False),
     Stage("lines", "lines", 1200, 8, 0.02, 3e-3, look=True, tower=False),
-    Stage("pages", "small", 1200, 4, 0.02, 3e-3, look=True, tower=False),
-    Stage("whole", "small", 1000, 4, 0.008, 1e-3, see=True, look=True, drill=8),
+    Stage("pages", "small", 2400, 4, 0.02, 3e-3, look=True, tower=False),
+    Stage("whole", "small", 1800, 4, 0.01, 1e-3, see=True, look=True, drill=8),
 )
 
 
