@@ -52,6 +52,22 @@ def test_the_transcript_is_what_happens(tmp_path):
     assert timeless(done.stderr.replace(str(tmp_path), "out").splitlines()) == timeless(said)
 
 
+def test_the_sample_checkpoint_reads_the_sample_page():
+    """Pixels in, Markdown out, on a closed network."""
+    (transcript,) = blocks("console", "A model that reads, offline")
+    command, _, said = transcript.partition("\n")
+    arguments = command.removeprefix("$ smoldocling ").split()
+    done = subprocess.run(
+        [sys.executable, "-m", "smoldocling", *arguments],
+        cwd=ROOT,
+        env=CLOSED,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == said
+
+
 def test_the_library_lines_run(tmp_path):
     """As they stand."""
     (code,) = blocks("python", "As a library")

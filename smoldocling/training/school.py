@@ -6,6 +6,7 @@ Knows: what may be asked for. Does not know: terminals, exits, how training work
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -74,6 +75,14 @@ def train(
     sources |= {"drill": Drills(reader), "lines": Drawn(reader, LINES, 1)}
     if not domain:
         sources[""] = Pairs(reader, Path(data), splits or checkpoint.splits, seed)
+    started = time.monotonic()
+
+    def tick(stage: str, done: int, expected: int) -> None:
+        if minutes:  # they end the stage, however many steps that will be
+            share = min(1.0, (time.monotonic() - started) / (60 * minutes))
+            expected = min(expected, round(done / share)) if share else expected
+        shown.tick(done, expected, "steps")
+
     trainer = Trainer(
         base,
         folder,
@@ -84,7 +93,7 @@ def train(
         lora=lora,
         accumulate=accumulate,
         seed=seed,
-        tick=lambda stage, done, expected: shown.tick(done, expected, "steps"),
+        tick=tick,
         say=shown.line,
     )
     total = trainer.run()
