@@ -58,8 +58,10 @@ def main(end: int, parent: int, memory: int) -> None:
 
 def _one_thread() -> None:
     """A worker is the work of one processor; onnxruntime, in PyMuPDF's layout model, would take them all."""
-    import onnxruntime  # type: ignore[import-untyped]
-
+    try:
+        import onnxruntime  # type: ignore[import-untyped]
+    except ImportError:  # pages are read without the layout model then
+        return
     made = onnxruntime.SessionOptions
 
     def narrow() -> Any:
