@@ -1,9 +1,10 @@
 """One engine and everybody who asks it at the same time: whose turn it is, and whose answer that was.
 
 Knows: requests, answers, the engine's thread. Does not know: what is asked about, who makes requests, tensors.
-Laws: what is put on a lane comes off it exactly once, as long as the lane is not left. Of each lane at most AHEAD
-requests wait for the engine. The engine waits for nobody who does not fetch: where BEHIND results of a lane lie, it is
-given no more of that lane. It runs in one thread, which lives while there is a lane.
+Laws: what is put on a lane comes off it exactly once, as long as the lane is not left; after that, nobody works on what
+it has asked for. Of each lane at most AHEAD requests wait for the engine. The engine waits for nobody who does not
+fetch: where BEHIND results of a lane lie, it is given no more of that lane. It runs in one thread, which lives while
+there is a lane.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from smoldocling.engine.inbox import Inbox
@@ -143,6 +144,11 @@ class Desk(Generic[T]):
                 return
         thread.join()
 
+    @property
+    def open(self) -> Container[int]:
+        """Keys of what the engine has taken and somebody still waits for."""
+        return self._taken
+
     def owes(self, lane: Lane[T]) -> bool:
         """Whether the engine has taken something of this lane that it has not answered."""
         return any(owner is lane for owner, _ in self._taken.values())
@@ -241,6 +247,9 @@ class _Inbox(Inbox, Generic[T]):
     @property
     def abandoned(self) -> bool:
         return self._abandoned
+
+    def wanted(self, key: int) -> bool:
+        return key in self._desk.open
 
     def take(self, seconds: float = math.inf) -> Request | None:
         with self._desk.changed:

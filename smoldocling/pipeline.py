@@ -8,16 +8,17 @@ the engine, those in it, and a few behind it.
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import aclosing, closing
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Unpack
 
 import converters
 import doctags
-from smoldocling import layer, selection
+from smoldocling import layer
 from smoldocling.awaited import awaited, pulled
 from smoldocling.desk import Desk
 from smoldocling.errors import NoCheckpoint, UnusableInput, UnusableOption
@@ -29,6 +30,7 @@ from smoldocling.pages.tiles import MAX_SPLITS
 from smoldocling.result import PageResult, Result, Status
 from smoldocling.transcriber import Transcriber, load
 from smoldocling.verdict import TextName, verdict
+from smoldocling.wanted import Wanted, Wishes
 from smoldocling.workers import pool
 from smoldocling.workers.board import Answer
 from smoldocling.workers.limits import TIMEOUT_SECONDS, Limits
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
     from smoldocling.remote import Remote
 
 DEFAULT_MODEL = "smoldocling"
-TEXTS: tuple[TextName, ...] = ("auto", "model", "page")
 EngineName = Literal["auto", "native", "transformers", "textlayer"]
 ENGINES: tuple[EngineName, ...] = ("auto", "native", "transformers", "textlayer")
 Tick = Callable[[int, int, int], None]
@@ -52,8 +53,6 @@ WHOLE: frozenset[Status] = frozenset({"ok", "textlayer"})
 MAX_BATCH = 4096
 # More processes than any machine has use for.
 MAX_WORKERS = 256
-# Longer than anybody waits for a page: a day.
-MAX_TIMEOUT = 86_400
 # How many workers there are where nobody says. Each has a quarter of a gigabyte, and a model keeps few of them busy.
 MOST_READING, MOST_LOOKING = 16, 4
 # Pages on their way to and from workers: enough of them that a worker finds more of a document that it has open, and
@@ -69,7 +68,9 @@ _Done = tuple[Job, PageResult] | sources.Unfit
 class Converter:
     """Loads once, converts many. Every keyword has the name of the command-line option.
 
-    It may be used in several threads at a time, and for several streams in one: they share the model.
+    It may be used in several threads at a time, and for several streams in one: they share the model. What differs from
+    one document to the next, `with_options` changes. Nothing has to be closed but streams that are left half way: the
+    model's thread ends with the last stream, and its memory is free when no converter that shares it is there any more.
     """
 
     def __init__(
@@ -121,29 +122,29 @@ class Converter:
             raise UnusableOption(f"splits {splits}: 1 to {MAX_SPLITS} tiles along the long side are possible")
         if max_new_tokens is not None and max_new_tokens < 1:
             raise UnusableOption(f"max_new_tokens {max_new_tokens}: at least 1 is needed")
-        if text not in TEXTS:
-            raise UnusableOption(f"text {text!r}: {', '.join(TEXTS)} are the choices")
         if batch_size != "auto" and not 1 <= batch_size <= MAX_BATCH:
             raise UnusableOption(f"batch_size: 'auto' or 1 to {MAX_BATCH}")
         if workers != "auto" and not (type(workers) is int and 0 <= workers <= MAX_WORKERS):
             raise UnusableOption(f"workers {workers!r}: 'auto' or 0 to {MAX_WORKERS}")
-        if not 0 < timeout < MAX_TIMEOUT:
-            raise UnusableOption(f"timeout {timeout!r}: seconds, more than 0 and less than {MAX_TIMEOUT}")
         self._workers = workers
-        self._timeout = float(timeout)
-        self._selection = selection.parse(pages)
-        self._password = password
-        self._text: TextName = text
-        self._pictures = pictures
-        self._page_images = page_images
+        self._wanted = Wanted().but(
+            {
+                "pages": pages,
+                "password": password,
+                "text": text,
+                "pictures": pictures,
+                "page_images": page_images,
+                "timeout": timeout,
+            }
+        )
         self.without_model: str | None = None
         """Why pages are read from their text layer although a model was asked for; None where one is used."""
-        self._model: Transcriber | Remote | None = None
+        self._reader: Transcriber | Remote | None = None
         if server is not None:
-            self._model = _serving(server, engine, model, splits, batch_size, max_new_tokens, constrain=constrain)
+            self._reader = _serving(server, engine, model, splits, batch_size, max_new_tokens, constrain=constrain)
         elif engine != "textlayer":
             try:
-                self._model = load(
+                self._reader = load(
                     model,
                     engine,
                     splits,
@@ -163,25 +164,50 @@ class Converter:
     @property
     def without_native(self) -> str | None:
         """Why the model is run by transformers although nobody asked for that; None where it is not."""
-        return self._model.without_native if self._model else None
+        return self._reader.without_native if self._reader else None
 
     @property
     def engine(self) -> str:
         """The engine in use."""
-        return self._model.engine.name if self._model else "textlayer"
+        return self._reader.engine.name if self._reader else "textlayer"
 
     @property
     def checkpoint(self) -> str | None:
         """The checkpoint in use, name@revision where it has one; None where pages are read without a model."""
-        if self._model is None:
+        if self._reader is None:
             return None
-        return self._model.checkpoint
+        return self._reader.checkpoint
 
-    def convert(self, source: sources.Input) -> Result:
-        """Convert one document: a path, bytes, a binary file or a PIL image.
+    @property
+    def reader(self) -> Transcriber | Remote | None:
+        """Who reads the pages; None where their text layer is read."""
+        return self._reader
+
+    def with_options(self, **wishes: Unpack[Wishes]) -> Converter:
+        """This converter with other `pages`, `password`, `text`, `pictures`, `page_images` or `timeout`.
+
+        It costs nothing: model, engine and workers are the same, and pages of both are in one batch. This one stays as
+        it is, and neither needs the other. Raises UnusableOption.
+        """
+        made = copy.copy(self)
+        made._wanted = self._wanted.but(wishes)
+        return made
+
+    def with_reader(self, reader: Transcriber) -> Converter:
+        """This converter with somebody else between engine and pages: other prompts, other answers, the same engine."""
+        assert self._reader is not None, "there is an engine to be shared"
+        assert reader.engine is self._reader.engine, "one engine answers one desk"
+        made = copy.copy(self)
+        made._reader = reader
+        return made
+
+    def convert(self, source: sources.Input, **wishes: Unpack[Wishes]) -> Result:
+        """Convert one document: a path, bytes, a binary file or a PIL image; `wishes` as in `with_options`.
 
         Raises UnusableInput where it cannot be opened; a page that fails is a page in the result.
         """
+        if wishes:
+            return self.with_options(**wishes).convert(source)
         results = list(self.documents([source]))
         if len(results) != 1:
             raise UnusableInput(f"{source!r}: holds {len(results)} documents; use documents() or stream()")
@@ -243,26 +269,28 @@ class Converter:
                     yield _assembled(job, open_now.pop(job))
 
     def _run(self, requests: Iterable[Request]) -> Iterator[Generation]:
-        assert self._model is not None, "nobody asks where there is no model"
-        return self._model.engine.run(requests)
+        assert self._reader is not None, "nobody asks where there is no model"
+        return self._reader.engine.run(requests)
 
     def _intake(self, ordered: bool) -> Intake:
         """A stream's documents, with who works on them."""
         most = 0 if not pool.possible() else self._most_workers() if self._workers == "auto" else self._workers
         hands: Hands = pool.shared(most) if most else pool.Here()
-        window = 1 if not most else most + LOOKS_AHEAD if self._model else most * READS_AHEAD
-        span = window + (MODEL_SPAN if self._model else window) if ordered else None
-        return Intake(self._selection, hands, self._order, self._more, Limits(self._timeout), window, span)
+        window = 1 if not most else most + LOOKS_AHEAD if self._reader else most * READS_AHEAD
+        span = window + (MODEL_SPAN if self._reader else window) if ordered else None
+        return Intake(
+            self._wanted.selection, hands, self._order, self._more, Limits(self._wanted.timeout), window, span
+        )
 
     def _most_workers(self) -> int:
         """Two at least: while one hangs, the other goes on."""
-        return min(max(2, pool.cores()), MOST_LOOKING if self._model else MOST_READING)
+        return min(max(2, pool.cores()), MOST_LOOKING if self._reader else MOST_READING)
 
     def _order(self, number: int) -> Work:
         """What is wanted of a page."""
-        if self._model is None:
+        if self._reader is None:
             return Read(number, self.without_model)
-        return Look(number, self._model.view)
+        return Look(number, self._reader.view)
 
     def _more(self, seen: Seen) -> Work | None:
         """What is wanted of a page that has been read from its text layer."""
@@ -270,10 +298,10 @@ class Converter:
 
     def _illustrating(self, page: PageResult) -> Work | None:
         """What gets a page its pictures; None where it has none. A page may hang there that could be read."""
-        wanted = self._pictures and bool(converters.picture_elements(page.tree))
-        if not wanted and not self._page_images:
+        pictures = self._wanted.pictures and bool(converters.picture_elements(page.tree))
+        if not pictures and not self._wanted.page_images:
             return None
-        return Cut(page.number, page.tree if wanted else None, self._page_images)
+        return Cut(page.number, page.tree if pictures else None, self._wanted.page_images)
 
     def _work(
         self,
@@ -306,21 +334,21 @@ class Converter:
         self, inputs: Iterable[sources.Input] | sources.Input, intake: Intake, flow: Flow[Found]
     ) -> Generator[tuple[Found, Request | None]]:
         """What there is to do, in a thread ahead of the engine: documents opened, pages drawn and cut into tiles."""
-        password = self._password
+        password = self._wanted.password
         if callable(password):
             password = partial(_asked_of_the_caller, flow, password)
         for found in intake.pages(sources.expand(inputs), password):
-            yield self._requested(found) if isinstance(found, Seen) and self._model else (found, None)
+            yield self._requested(found) if isinstance(found, Seen) and self._reader else (found, None)
 
     def _requested(self, seen: Seen) -> tuple[Found, Request | None]:
         """What the engine is to be asked about a page. Its pixels go with the request, and nobody else keeps them."""
-        assert self._model is not None, "nobody asks where there is no model"
+        assert self._reader is not None, "nobody asks where there is no model"
         looked = seen.answer.value
         if not isinstance(looked, Looked) or looked.view is None:
             return seen, None
         request, error = None, None
         try:
-            request = self._model.request(next(self._desk.keys), looked.view, looked.reading)
+            request = self._reader.request(next(self._desk.keys), looked.view, looked.reading)
         except Exception as raised:
             error = reason(raised)
         kept = replace(looked, view=None, error=error)
@@ -334,8 +362,8 @@ class Converter:
         if answer.error is not None:
             page = layer.missing(job.source.name, found.number, reason(answer.error), self.engine)
         elif isinstance(answer.value, Looked):
-            assert self._model is not None, "pages are looked at for a model"
-            page = verdict(self._model, self._text, job.source.name, found.number, answer.value, outcome)
+            assert self._reader is not None, "pages are looked at for a model"
+            page = verdict(self._reader, self._wanted.text, job.source.name, found.number, answer.value, outcome)
             page = _retried(page, answer.lost)
             work = self._illustrating(page)
             page = _illustrated(page, None if work is None else intake.ask(job, work))

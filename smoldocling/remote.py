@@ -2,7 +2,7 @@
 
 Knows: HTTP, page images, the family's instruction. Does not know: documents, tiles and ids; the server cuts and counts.
 Laws: every page that is asked for is answered once, whatever the server does; no more than `concurrency` requests are
-open at a time; an answer that runs away is cut off, and the server is told by hanging up.
+open at a time; an answer that runs away or that nobody wants is cut off, and the server is told by hanging up.
 """
 
 from __future__ import annotations
@@ -109,7 +109,6 @@ class Server:
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
         )
-        self._left = threading.Event()
         self.model = self._chosen(model)
 
     def run(self, requests: Iterable[Request]) -> Iterator[Generation]:
@@ -119,7 +118,7 @@ class Server:
 
     def _run(self, asks: Iterable[Ask]) -> Iterator[Answer]:
         inbox = cast("Inbox", asks)
-        left = self._left = threading.Event()
+        left: dict[int, threading.Event] = {}
         pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="smoldocling-server")
         open_now: set[Future[Answer]] = set()
         try:
@@ -128,14 +127,21 @@ class Server:
                     len(open_now) < self.concurrency
                     and (ask := cast("Ask | None", inbox.take(0 if open_now else math.inf))) is not None
                 ):
-                    open_now.add(pool.submit(self._asked, ask, left))
+                    left[ask.key] = threading.Event()
+                    open_now.add(pool.submit(self._asked, ask, left[ask.key]))
                 if not open_now:
                     return
                 done, open_now = wait(open_now, POLL_SECONDS, FIRST_COMPLETED)
                 for future in done:
-                    yield future.result()
+                    answer = future.result()
+                    del left[answer.key]
+                    yield answer
+                for key, event in left.items():
+                    if not inbox.wanted(key):
+                        event.set()
         finally:
-            left.set()
+            for event in left.values():
+                event.set()
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _asked(self, ask: Ask, left: threading.Event) -> Answer:

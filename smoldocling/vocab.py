@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from tokenizers import Tokenizer
 
@@ -23,6 +24,9 @@ AROUND = "<fake_token_around_image>"
 WHOLE = "<global-img>"
 
 CLOSER = "</doctag>"
+
+# Kept, since most pages of a document have the same grid. Clients of a server may ask about any number of places.
+MOST_PROMPTS = 64
 
 # The tokenizers library keeps ids in 32 bits.
 ID_END = 2**32
@@ -43,7 +47,7 @@ class Vocab:
         self._tokenizer = _load(checkpoint)
         self._plain = _without_added(self._tokenizer)
         self._added = _added_tokens(self._tokenizer)
-        self._prompts: dict[tuple[int, int, str], tuple[int, ...]] = {}
+        self._prompt = lru_cache(MOST_PROMPTS)(self._made_prompt)
         self._tags: dict[str, tuple[int, ...]] = {}
         if self._tokenizer.token_to_id(IMAGE) != checkpoint.image_token_id:
             raise UnusableCheckpoint(
@@ -67,13 +71,12 @@ class Vocab:
         Id for id what transformers' Idefics3Processor makes of the same image and instruction. Raises
         UnusableCheckpoint if template or tokenizer cannot make a prompt of it.
         """
-        key = (rows, columns, instruction)
-        if key not in self._prompts:
-            text = self._render(instruction).replace(IMAGE, self._image_text(rows, columns), 1)
-            bos = self.checkpoint.special_tokens.get("bos_token")
-            add = not (bos and text.startswith(bos))
-            self._prompts[key] = self._within(self._ids(text, self._tokenizer, add_special_tokens=add))
-        return self._prompts[key]
+        return self._prompt(rows, columns, instruction)
+
+    @property
+    def prompts_kept(self) -> int:
+        """How many prompts are in memory: at most MOST_PROMPTS."""
+        return self._prompt.cache_info().currsize
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Ids of a text; what is spelt like a special token becomes that token, half a surrogate pair U+FFFD."""
@@ -127,6 +130,12 @@ class Vocab:
         if len(self.closer_ids) == 1:
             return tuple(ids[-1:]) == self.closer_ids
         return self.decode(ids[-len(CLOSER) :]).endswith(CLOSER)
+
+    def _made_prompt(self, rows: int, columns: int, instruction: str) -> tuple[int, ...]:
+        text = self._render(instruction).replace(IMAGE, self._image_text(rows, columns), 1)
+        bos = self.checkpoint.special_tokens.get("bos_token")
+        add = not (bos and text.startswith(bos))
+        return self._within(self._ids(text, self._tokenizer, add_special_tokens=add))
 
     def _ids(self, text: str, tokenizer: Tokenizer, *, add_special_tokens: bool = False) -> tuple[int, ...]:
         whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

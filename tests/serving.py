@@ -83,6 +83,7 @@ class Client:
 class Running:
     """A server that runs in a thread of this process."""
 
+    converter: Converter
     served: Served
     url: str
     server: Server
@@ -105,7 +106,7 @@ def serving(converter: Converter, model: str = "smoldocling", **options: Any) ->
     thread.start()
     try:
         assert ready.wait(PATIENCE_S), "the server never began"
-        yield Running(served, f"http://127.0.0.1:{listening.getsockname()[1]}", server, thread)
+        yield Running(converter, served, f"http://127.0.0.1:{listening.getsockname()[1]}", server, thread)
     finally:
         server.should_exit = True
         thread.join(PATIENCE_S)

@@ -406,13 +406,13 @@ def test_a_page_that_only_the_model_fails_is_read_from_its_text_layer(
     checkpoint = str(make_checkpoint(tmp_path, tile_px=64, script=script, single_locs=True))
     options = {"engine": "transformers", "splits": 1, "device": "cpu", "dtype": "float32"}
     reader = Converter(model=checkpoint, **options)  # type: ignore[arg-type]
-    assert reader._model is not None
+    assert reader.reader is not None
 
     def run(requests: object) -> Iterator[object]:
         raise RuntimeError("out of luck")
         yield
 
-    monkeypatch.setattr(reader._model.engine, "run", run)
+    monkeypatch.setattr(reader.reader.engine, "run", run)
     (page,) = reader.stream(pdf(PROSE))
     assert (page.status, page.engine) == ("textlayer", "textlayer")
     assert page.error is not None

@@ -473,6 +473,38 @@ def test_who_comes_when_an_engine_has_heard_that_this_is_all_is_served_by_its_ne
     assert runs == [2, 1]
 
 
+def test_what_a_stream_that_has_ended_asked_for_is_wanted_no_more() -> None:
+    """Of several streams one is closed in the middle: the engine hears that, while it works for the others."""
+    seen: dict[int, bool] = {}
+    taken, left = threading.Event(), threading.Event()
+
+    def run(requests: Iterable[Request]) -> Iterator[Generation]:
+        inbox = Inbox.of(requests)
+        both = [inbox.take(), inbox.take()]
+        taken.set()
+        assert left.wait(LONG)
+        for request in both:
+            assert request is not None
+            seen[request.key] = inbox.wanted(request.key)
+            yield answer(request)
+        while (request := inbox.take()) is not None:
+            yield answer(request)
+
+    desk: Desk[int] = Desk(run)
+    flows = [Flow(desk, making(desk, [(n, True)])) for n in (0, 1)]
+    got: list[list[Any]] = [[], []]
+    threads = [threading.Thread(target=lambda n=n: got[n].extend(flows[n].results())) for n in (0, 1)]
+    for thread in threads:
+        thread.start()
+    assert taken.wait(LONG)
+    flows[0].leave()
+    left.set()
+    for thread in threads:
+        thread.join(LONG)
+    assert [len(answers) for answers in got] == [0, 1]
+    assert sorted(seen.values()) == [False, True]
+
+
 def test_a_take_with_a_limit_waits_so_long_and_no_longer() -> None:
     """To fill a batch, an engine waits a little; with pages in flight not at all."""
     waited: dict[float, float] = {}

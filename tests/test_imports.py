@@ -23,7 +23,9 @@ ALLOWED = {
     "smoldocling.model": ("smoldocling.model", "smoldocling.checkpoint", "smoldocling.errors"),
     "smoldocling.engine": ("smoldocling.engine", "smoldocling.model", "smoldocling.checkpoint", "smoldocling.errors"),
     "smoldocling.engine.slots": (),
+    "smoldocling.engine.ear": (),
     "smoldocling.engine.scheduler": (
+        "smoldocling.engine.ear",
         "smoldocling.engine.constrain",
         "smoldocling.engine.sequence",
         "smoldocling.engine.slots",

@@ -16,6 +16,7 @@ from tiny import make_checkpoint
 from smoldocling import checkpoint
 from smoldocling.checkpoint import Checkpoint
 from smoldocling.engine import native, room, scheduler
+from smoldocling.engine.ear import Ear
 from smoldocling.engine.inbox import Inbox
 from smoldocling.engine.native import Native
 from smoldocling.engine.reference import Reference
@@ -360,6 +361,10 @@ class Box(Inbox):
         self.requests = [*requests]
         self.waits: list[float] = []
         self.gone = False
+        self.left: set[int] = set()
+
+    def wanted(self, key: int) -> bool:
+        return key not in self.left
 
     def take(self, seconds: float = math.inf) -> Request | None:
         self.waits.append(seconds)
@@ -385,6 +390,41 @@ def test_an_abandoned_run_ends_within_one_unit(found: Checkpoint, requests: Sequ
         assert list(engine.run(box)) == []
         assert box.gone
         assert after == []
+
+
+def test_who_has_left_frees_the_slot_and_changes_nothing_for_others(
+    found: Checkpoint, requests: Sequence[Request], right: dict[int, Generation]
+) -> None:
+    """A browser tab is closed: its page takes no more steps, whether it is written, prepared, or waits."""
+    for unit in ("encode", "prefill", "step"):
+        engine, box, units = engine_for(found, batch_size=2), Box(requests), []
+
+        def hear(name: str, _: tuple[Any, ...], unit: str = unit, box: Box = box, units: list[str] = units) -> None:
+            units.append(name)
+            if units.count(unit) == 2:
+                box.left.add(requests[1].key)
+
+        Watched(engine, hear)
+        answers = by_key(engine.run(box))
+        assert answers.keys() == right.keys() - box.left
+        assert len(box.left) == 1
+        assert all(answer.ids == right[key].ids for key, answer in answers.items())
+
+
+def test_an_ear_hears_all_ids_and_ends_the_answer_when_it_has_enough(
+    found: Checkpoint, requests: Sequence[Request], right: dict[int, Generation]
+) -> None:
+    """Streams are made of this; and a text that is to stop an answer is noticed by who listens."""
+    second = requests[1].key
+    for engine in (engine_for(found), Reference(found, Vocab(found), device="cpu", dtype="float32")):
+        heard: dict[int, list[int]] = {request.key: [] for request in requests}
+        ears = {request.key: Ear(heard[request.key].extend) for request in requests}
+        ears[second].enough = 3
+        answers = by_key(engine.run([replace(request, ear=ears[request.key]) for request in requests]))
+        assert {key: tuple(ids) for key, ids in heard.items()} == {key: answer.ids for key, answer in answers.items()}
+        assert (answers[second].finish, answers[second].ids) == ("enough", right[second].ids[:3])
+        rest = answers.keys() - {second}
+        assert {key: answers[key].ids for key in rest} == {key: right[key].ids for key in rest}
 
 
 def test_an_inbox_is_not_waited_for_while_pages_are_in_flight(found: Checkpoint, requests: Sequence[Request]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -58,8 +59,8 @@ class Reluctant:
 
 @pytest.fixture
 def reluctant(converter: Converter, monkeypatch: pytest.MonkeyPatch) -> Converter:
-    assert converter._model is not None
-    monkeypatch.setattr(converter._model, "engine", Reluctant())
+    assert converter._reader is not None
+    monkeypatch.setattr(converter._reader, "engine", Reluctant())
     monkeypatch.setattr(converter._desk, "keys", itertools.count())
     return converter
 
@@ -154,7 +155,7 @@ class Unruly(Reluctant):
 
 def test_an_unruly_engine_loses_no_page(reluctant, monkeypatch):
     """It answers twice, answers what nobody asked, leaves pages unanswered, raises."""
-    monkeypatch.setattr(reluctant._model, "engine", Unruly())
+    monkeypatch.setattr(reluctant._reader, "engine", Unruly())
     pages = reluctant.convert(pdf(*[PROSE] * 13)).pages
     assert [page.number for page in pages] == list(range(1, 14))
     assert {page.status for page in pages} == {"ok", "failed"}
@@ -171,7 +172,7 @@ def test_an_engine_that_never_starts_fails_every_page_and_ends(reluctant, monkey
             raise RuntimeError("dead")
             yield
 
-    monkeypatch.setattr(reluctant._model, "engine", Dead())
+    monkeypatch.setattr(reluctant._reader, "engine", Dead())
     pages = list(itertools.islice(reluctant.stream([pdf(*[PROSE] * 3)] * 2), 10))
     assert [page.status for page in pages] == ["failed"] * 6
 
@@ -193,12 +194,12 @@ def test_a_flood_of_pictures_is_cut_out_once(reluctant, monkeypatch):
     """A model in a loop wrote this, and every picture cost a rendering of the page."""
     box = "<loc_0><loc_0><loc_500><loc_500>"
     same = f"<doctag>{f'<picture>{box}</picture>' * 300}</doctag>"
-    monkeypatch.setattr(reluctant._model.vocab, "decode", lambda _: same)
+    monkeypatch.setattr(reluctant._reader.vocab, "decode", lambda _: same)
     page = reluctant.convert(pdf(PROSE)).pages[0]
     assert len(page.pictures) == 300
     assert len({id(crop) for crop in page.pictures.values()}) == 1
     moving = [f"<picture><loc_{n}><loc_0><loc_500><loc_500></picture>" for n in range(300)]
-    monkeypatch.setattr(reluctant._model.vocab, "decode", lambda _: f"<doctag>{''.join(moving)}</doctag>")
+    monkeypatch.setattr(reluctant._reader.vocab, "decode", lambda _: f"<doctag>{''.join(moving)}</doctag>")
     page = reluctant.convert(pdf(PROSE)).pages[0]
     assert len(page.pictures) < 10
     assert page.problems[-1].kind == "too_many_pictures"
@@ -327,6 +328,37 @@ def test_one_converter_serves_many_threads_and_streams(converter):
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("smoldocling")]
 
 
+def test_options_may_differ_from_one_document_to_the_next_and_the_model_stays(converter):
+    """A loaded model takes gigabytes; a server's clients want different things of the same one."""
+    document = pdf(PROSE, PROSE, PROSE)
+    second = converter.with_options(pages="2", page_images=True, timeout=5)
+    assert second.reader is converter.reader
+    (page,) = second.convert(document).pages
+    assert page.number == 2
+    assert page.image is not None
+    assert [page.number for page in second.convert(document, pages=[1, 3]).pages] == [1, 3]
+    assert [page.number for page in second.with_options(pages=None).convert(document).pages] == [1, 2, 3]
+    assert [page.image for page in converter.convert(document).pages] == [None] * 3, "the first one is as it was"
+    del converter
+    assert second.convert(document).pages[0].status == page.status
+
+
+@pytest.mark.parametrize("wishes", [{"pages": "x"}, {"text": "mine"}, {"timeout": 0}, {"timeout": "soon"}])
+def test_senseless_options_of_one_document_are_refused_like_those_of_all(wishes):
+    """In the words of the constructor."""
+    made = Converter(engine="textlayer")
+    with pytest.raises(UnusableOption) as other:
+        Converter(engine="textlayer", **wishes)
+    with pytest.raises(UnusableOption, match=re.escape(str(other.value))):
+        made.convert(image(), **wishes)
+
+
+def test_what_is_loaded_once_is_no_option_of_a_document():
+    """Nobody shall believe that another model reads."""
+    with pytest.raises(TypeError, match="device: takes a Converter of its own; pages, password"):
+        Converter(engine="textlayer").with_options(device="cuda")
+
+
 def essence(page: PageResult) -> tuple[object, ...]:
     return page.number, page.status, page.doctags, page.error or "", [crop.data for crop in page.pictures.values()]
 
@@ -349,7 +381,7 @@ def test_a_password_is_asked_for_in_the_callers_thread(checkpoint):
 def test_pages_are_made_while_the_model_works_and_read_while_it_works(reluctant, monkeypatch):
     """The model never stands still for a page that could have been drawn before."""
     drawn_during, go_on = threading.Semaphore(0), threading.Event()
-    original = reluctant._model.request
+    original = reluctant._reader.request
 
     def request(key, cut, reading):
         made = original(key, cut, reading)
@@ -365,8 +397,8 @@ def test_pages_are_made_while_the_model_works_and_read_while_it_works(reluctant,
             assert go_on.wait(20), "the first page is with the caller while the second is being written"
             yield from (Generation(request.key, request.ids[:3], "stop", 3, 0.0) for request in source)
 
-    monkeypatch.setattr(reluctant._model, "request", request)
-    monkeypatch.setattr(reluctant._model, "engine", Slow())
+    monkeypatch.setattr(reluctant._reader, "request", request)
+    monkeypatch.setattr(reluctant._reader, "engine", Slow())
     pages = reluctant.stream(pdf(*[PROSE] * 8))
     assert next(pages).number == 1
     go_on.set()

@@ -259,10 +259,10 @@ def test_a_request_that_makes_no_sense_is_an_answer_that_says_so(
 class SmallMemory(Reference):
     """A device with room for two pages; for none if one of them has many tiles."""
 
-    def _write(self, batch: Sequence[Request], started: float) -> list[Generation]:
+    def _write(self, batch: Sequence[Request], started: float, inbox: Inbox) -> list[Generation]:
         if len(batch) > 2 or any(len(request.tiles) > 20 for request in batch):
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return super()._write(batch, started)
+        return super()._write(batch, started, inbox)
 
 
 def test_a_batch_too_large_for_memory_is_halved_for_good(
@@ -341,6 +341,19 @@ def test_a_run_that_nobody_wants_any_more_ends_within_a_layer(
         assert list(engine.run(Slow(requests[:4], looks))) == []
     assert steps[0] <= (looks + 1) // 2, "a step goes through two layers, and none is taken after the last look"
     assert len(list(engine.run(requests))) == len(requests), "the next run is none the worse for it"
+
+
+def test_a_batch_ends_with_the_last_answer_that_somebody_wants(found: Checkpoint, requests: Sequence[Request]) -> None:
+    """One client has left: others get what they would have got; when all have left, nothing is written for nobody."""
+    engine, slow = engine_for(found, batch_size=2), Slow(requests[:2])
+    right = by_key(engine.run(requests[:2]))
+    slow.wanted = lambda key: key != requests[0].key  # type: ignore[method-assign]
+    assert by_key(engine.run(slow))[requests[1].key].ids == right[requests[1].key].ids
+    slow = Slow(requests[:2])
+    slow.wanted = lambda key: False  # type: ignore[method-assign]
+    with count_steps() as steps:
+        list(engine.run(slow))
+    assert steps[0] == 1
 
 
 def test_no_requests_are_no_answers(found: Checkpoint) -> None:

@@ -21,10 +21,12 @@ from serving import Running, serving, until
 from tiny import make_checkpoint
 
 from smoldocling import Converter
+from smoldocling.engine.ear import Ear
 from smoldocling.engine.native import Native
+from smoldocling.pages import tiles
 from smoldocling.remote import Remote
 from smoldocling.remote import Server as OpenAIServer
-from smoldocling.serve.attended import Attended, Attention, Ear
+from smoldocling.serve.asked import Asked
 from smoldocling.serve.chat import Speech
 from smoldocling.serve.line import Full
 from smoldocling.transcriber import Transcriber
@@ -235,7 +237,7 @@ def test_completions_and_documents_share_one_engine(free):
     sheets = [Image.open(io.BytesIO(noise(seed))) for seed in range(4)]
     sheets[0].save(file, "TIFF", save_all=True, append_images=sheets[1:])
     with serving(made, str(free)) as running:
-        engine = made._model.engine
+        engine = made.reader.engine
         runs: list[int] = []
         held: list[int] = []
         before = engine.run
@@ -267,17 +269,13 @@ def test_our_own_client_reads_documents_through_it(running, samples):
 
 @pytest.mark.parametrize("engine", ["native", "transformers"])
 def test_other_tasks_are_answered_outside_of_the_law_of_pages(tmp_path, engine):
-    """A table alone begins with <otsl>, which no page does. Transformers cannot be asked for it, and says so."""
+    """A table alone begins with <otsl>, which no page does."""
     folder = make_checkpoint(tmp_path / "table", script="<otsl><fcel>Year<lcel><nl></otsl>")
     with serving(converter(folder, engine=engine), "table") as running:
         client = openai.OpenAI(base_url=f"{running.url}/v1", api_key="none", max_retries=0)
         for instruction in ("Convert table to OTSL.", " Convert table\nto OTSL. "):
-            if engine == "native":
-                answer = client.chat.completions.create(model="table", messages=messages(instruction))
-                assert answer.choices[0].message.content == "<otsl><fcel>Year<lcel><nl></otsl>"
-            else:
-                with pytest.raises(openai.BadRequestError, match="it knows: Convert this page to docling"):
-                    client.chat.completions.create(model="table", messages=messages(instruction))
+            answer = client.chat.completions.create(model="table", messages=messages(instruction))
+            assert answer.choices[0].message.content == "<otsl><fcel>Year<lcel><nl></otsl>"
         page = client.chat.completions.create(model="table", messages=messages(), max_tokens=60)
         assert page.choices[0].message.content.startswith("<doctag>")
         client.close()
@@ -293,27 +291,14 @@ def test_tasks_need_their_tags(tmp_path):
     assert reply.error.endswith("it knows: Convert this page to docling.")
 
 
-def test_locations_of_clients_do_not_fill_memory(running):
-    """Prompts are kept for the pages' sake; there are 500^4 boxes that can be asked about."""
-    vocab = running.served.jobs._converter._model.vocab
-    client = openai.OpenAI(base_url=f"{running.url}/v1", api_key="none", max_retries=0)
-    client.chat.completions.create(model="scripted", messages=messages(), max_tokens=1)
-    before = len(vocab._prompts)
-    for number in range(3):
-        text = f"Identify element at: <loc_{number}><loc_2><loc_30><loc_40>"
-        client.chat.completions.create(model="scripted", messages=messages(text), max_tokens=1)
-    client.close()
-    assert len(vocab._prompts) == before
-
-
 def test_client_that_hangs_up_frees_the_engine(tmp_path):
     """A page of 8000 ids would keep a slot for minutes, for nobody. Streamed or not."""
     folder = make_checkpoint(tmp_path / "endless", script=LONG, loop=" over", single_locs=True)
     made = converter(folder)
     with serving(made, "endless") as running:
-        made._model.engine.known.clear()
+        made.reader.engine.known.clear()
         # nothing stops it but a client that leaves: its loop is not noticed
-        made._model.engine.watcher = None
+        made.reader.engine.watcher = None
         for stream in (True, False):
             body = json.dumps({"model": "endless", "messages": messages(), "stream": stream, "max_tokens": 4000})
             reply = urllib3.PoolManager(retries=False)
@@ -351,7 +336,7 @@ def test_answer_that_takes_too_long_is_given_up(tmp_path):
     folder = make_checkpoint(tmp_path / "slow", script=LONG, loop=" over", single_locs=True)
     made = converter(folder)
     with serving(made, "slow", request_seconds=0.5) as running:
-        made._model.engine.watcher = None
+        made.reader.engine.watcher = None
         for stream in (False, True):
             body = {"model": "slow", "messages": messages(), "max_tokens": 6000, "stream": stream}
             reply = running.client.ask("POST", "/v1/chat/completions", body=json.dumps(body))
@@ -396,7 +381,7 @@ def test_textlayer_has_no_model_to_ask():
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
 def test_pieces_are_the_text_wherever_ids_are_cut(checkpoint, text, stops, size):
     """Ids of single bytes are no characters, and a stop may begin in one piece and end in another."""
-    model = converter(checkpoint)._model
+    model = converter(checkpoint).reader
     ids = model.vocab.plain(text)
     speech = Speech(model, stops)
     said = [speech.add(ids[start : start + size]) for start in range(0, len(ids), size)]
@@ -407,21 +392,17 @@ def test_pieces_are_the_text_wherever_ids_are_cut(checkpoint, text, stops, size)
 
 def test_who_listens_hears_every_id_once_when_memory_runs_out(free):
     """The engine begins pages anew in fewer slots; a stream must not begin anew."""
-    model = converter(free, batch_size=4)._model
+    model = converter(free, batch_size=4).reader
     assert isinstance(model, Transcriber)
     assert isinstance(model.engine, Native)
-    engine = Attended.of(model.engine)
+    engine = model.engine
     heard: dict[int, list[int]] = {key: [] for key in range(4)}
-    from smoldocling.pages import tiles
-    from smoldocling.serve.asked import Asked
-
     requests = []
     for key in range(4):
         asked = Asked(model, PAGE, 30, Ear(heard[key].extend))
         image = Image.open(io.BytesIO(noise(key)))
         cut = tiles.split(image, splits=2, tile_px=model.vocab.checkpoint.tile_px)
         requests.append(asked.request(key, cut, None))
-    assert all(isinstance(request, Attention) for request in requests)
     step, calls = engine.network.step, []
 
     def full(ids, spans, *others):
@@ -438,8 +419,7 @@ def test_who_listens_hears_every_id_once_when_memory_runs_out(free):
     assert len(calls) > 30
     for key, answer in answers.items():
         assert answer.finish in ("stop", "length"), answer.error
-        assert tuple(heard[key]) == answer.ids[: len(heard[key])]
-        assert len(answer.ids) - len(heard[key]) <= 1, "but for what ends the answer"
+        assert tuple(heard[key]) == answer.ids
 
 
 def test_time_to_the_first_piece_is_not_that_of_the_whole(free):

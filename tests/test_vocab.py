@@ -16,7 +16,7 @@ from transformers import AutoProcessor
 from smoldocling import checkpoint
 from smoldocling.errors import UnusableCheckpoint
 from smoldocling.pages import tiles
-from smoldocling.vocab import PAGE_INSTRUCTION, Vocab
+from smoldocling.vocab import MOST_PROMPTS, PAGE_INSTRUCTION, Vocab
 
 STYLES: tuple[Style, ...] = ("smoldocling", "granite")
 
@@ -84,6 +84,15 @@ def test_prompts_take_any_instruction(folder: Path, vocab: Vocab, instruction: s
     """The models know other tasks than whole pages."""
     processor = AutoProcessor.from_pretrained(folder)
     assert vocab.prompt_ids(0, 0, instruction) == theirs(processor, Image.new("RGB", (5, 5)), 1, instruction)
+
+
+def test_prompts_that_are_kept_have_a_bound(vocab: Vocab) -> None:
+    """Clients of a server may ask about 500^4 places on a page; the prompts of pages are still right afterwards."""
+    before = vocab.prompt_ids(2, 2)
+    for number in range(MOST_PROMPTS + 3):
+        vocab.prompt_ids(0, 0, f"Identify element at: <loc_{number}><loc_2><loc_30><loc_40>")
+    assert vocab.prompts_kept == MOST_PROMPTS
+    assert vocab.prompt_ids(2, 2) == before
 
 
 def test_a_tokenizer_that_adds_a_start_token_adds_it_once(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ class Inbox(ABC):
         while not inbox.abandoned:
             while room and (request := inbox.take(0 if in_flight else math.inf)) is not None:
                 admit(request)
+            drop(those in flight that are not inbox.wanted)
             if not in_flight:
                 return
             step()
@@ -50,6 +51,10 @@ class Inbox(ABC):
     @abstractmethod
     def abandoned(self) -> bool:
         """Nobody wants the answers any more: end the run without them. Worth a look at every step."""
+
+    def wanted(self, key: int) -> bool:
+        """Whether anybody still wants the answer to a request that has been taken. Worth a look at every step."""
+        return True
 
     def __iter__(self) -> Iterator[Request]:
         return iter(self.take, None)

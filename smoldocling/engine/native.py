@@ -124,6 +124,7 @@ class _Run:
 
     def answers(self) -> Iterator[Generation]:
         while not self._inbox.abandoned:
+            self._forget()
             yield from self._take()
             if not self._scheduler.in_flight:
                 return
@@ -131,6 +132,12 @@ class _Run:
             unit = self._scheduler.next()
             if unit:
                 yield from self._do(unit)
+
+    def _forget(self) -> None:
+        """Who has left waits for nothing, and their slots are for others."""
+        for sequence in [one for one in self._prompts if not self._inbox.wanted(one.key)]:
+            self._scheduler.drop(sequence)
+            del self._prompts[sequence]
 
     def _take(self) -> Iterator[Generation]:
         """Take a request if it can be worked on."""
@@ -153,7 +160,17 @@ class _Run:
         left = picture.recall(self._engine.known)
         # An id that the network has no row for cannot be fed, not even as a guess.
         draft = tuple(token for token in request.draft if 0 <= token < self._engine.checkpoint.vocab_size)
-        sequence = Sequence(request.key, started, len(request.ids), limit, left, draft=draft, most=request.most)
+        sequence = Sequence(
+            request.key,
+            started,
+            len(request.ids),
+            limit,
+            left,
+            draft=draft,
+            most=request.most,
+            lawful=request.lawful,
+            ear=request.ear,
+        )
         self._prompts[sequence] = _Prompt(request.ids, picture)
         self._scheduler.add(sequence)
 

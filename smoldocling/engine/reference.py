@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from smoldocling.engine.device import choose_device, choose_dtype, empty_cache, 
 from smoldocling.engine.inbox import Inbox
 from smoldocling.engine.limit import most_ids
 from smoldocling.engine.sequence import CLOSER_TAIL, Ends, Finish, Generation, Request
-from smoldocling.engine.stop import Stop, Watcher
+from smoldocling.engine.stop import Stop, Watch, Watcher
 from smoldocling.errors import UnusableCheckpoint
 
 # Pages that are written together where nobody says otherwise. A page of 21 tiles takes about 0.7 GB while its tiles are
@@ -35,6 +36,7 @@ class Reference:
     """Greedy decoding with left padding. A page's ids do not depend on its company (exactly so in float32).
 
     One broken page costs that page: a batch that fails is tried again page by page, one too large for memory in halves.
+    An answer that nobody wants any more ends its row, and the last of them the batch.
     """
 
     name = "transformers"
@@ -85,7 +87,7 @@ class Reference:
         failure, full = "", False
         try:
             with self._watching(inbox):
-                answers = self._write(batch, started)
+                answers = self._write(batch, started, inbox)
         except Exception as error:  # the page's fault, the library's or the device's: never the other pages'
             failure = f"{type(error).__name__}: {' '.join(str(error).split())}"
             full = is_out_of_memory(error)
@@ -119,7 +121,7 @@ class Reference:
             for hook in hooks:
                 hook.remove()
 
-    def _write(self, batch: Sequence[Request], started: float) -> list[Generation]:
+    def _write(self, batch: Sequence[Request], started: float, inbox: Inbox) -> list[Generation]:
         """The answers to one batch, all or none."""
         limits = [most_ids(request, self._checkpoint) for request in batch]
         cuts = [False] * len(batch)
@@ -138,8 +140,8 @@ class Reference:
                 max_new_tokens=max(limits),
                 eos_token_id=sorted(self._ends.stop_ids | self._single_closer) or None,
                 pad_token_id=self._ends.pad_id,
-                logits_processor=[self._lawful(width, limits, cuts)] if self._law else None,
-                stopping_criteria=[self._row_ends(width, batch, limits)],
+                logits_processor=[self._lawful(width, batch, limits, cuts)] if self._law else None,
+                stopping_criteria=[self._row_ends(width, batch, limits, inbox)],
             )
         written = rows[:, width:].tolist()
         seconds = time.perf_counter() - started
@@ -164,33 +166,31 @@ class Reference:
     def _single_closer(self) -> set[int]:
         return set(self._ends.closer_ids) if len(self._ends.closer_ids) == 1 else set()
 
-    def _row_ends(self, width: int, batch: Sequence[Request], limits: Sequence[int]) -> Any:
-        """A rule for each row by itself: its own limit, `</doctag>` spelt in several ids, an answer that runs away."""
-        most = torch.tensor(limits, device=self.device)
-        spelt = len(self._ends.closer_ids) > 1
-        watches = [self._watcher(request.most) for request in batch] if self._watcher else []
-        stopped = torch.zeros(len(batch), dtype=torch.bool, device=self.device)
+    def _row_ends(self, width: int, batch: Sequence[Request], limits: Sequence[int], inbox: Inbox) -> Any:
+        """A rule for each row by itself: its limit, its last id, an answer that runs away or that nobody wants."""
+        rows = [
+            _Row(request, limit, self._watcher(request.most) if self._watcher else None)
+            for request, limit in zip(batch, limits, strict=True)
+        ]
 
         def ends(ids: torch.Tensor, _scores: object, **_: object) -> torch.Tensor:
-            done = (most <= ids.shape[1] - width) | stopped
-            if spelt:
-                tails = ids[:, width:][:, -CLOSER_TAIL:].tolist()
-                done |= torch.tensor([self._ends.closes(tail) for tail in tails], device=self.device)
-            for row, (watch, token) in enumerate(zip(watches, ids[:, -1].tolist(), strict=bool(watches))):
-                if not stopped[row] and watch.see((token,)):
-                    stopped[row] = done[row] = True
-            return done
+            for row, token in zip(rows, ids[:, -1].tolist(), strict=True):
+                row.over = row.over or not inbox.wanted(row.request.key) or row.add(token, self._ends)
+            return torch.tensor([row.over for row in rows], device=self.device)
 
         return ends
 
-    def _lawful(self, width: int, limits: Sequence[int], cuts: list[bool]) -> Any:
+    def _lawful(self, width: int, batch: Sequence[Request], limits: Sequence[int], cuts: list[bool]) -> Any:
         """Takes from each row's logits what the law does not allow it. Rows that have ended are nobody's.
 
         cuts  is told which rows would have gone on with a higher limit
         """
         law = self._law
         assert law is not None, "asked for only where there is one"
-        states: list[Hashable | None] = [law.start if limit >= law.closing(law.start) else None for limit in limits]
+        states: list[Hashable | None] = [
+            law.start if request.lawful and limit >= law.closing(law.start) else None
+            for request, limit in zip(batch, limits, strict=True)
+        ]
 
         def lawful(ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
             written = ids.shape[1] - width
@@ -225,7 +225,30 @@ class Reference:
                 return written, "stop", len(written), None
             if watch and (stop := watch.see((token,))):
                 return written, stop.kind, len(written), stop
+            if request.ear is not None and len(written) >= request.ear.enough:
+                return written, "enough", len(written), None
         return tuple(row), "length", len(row), None
+
+
+@dataclass(slots=True)
+class _Row:
+    """One answer while it is written."""
+
+    request: Request
+    limit: int
+    watch: Watch | None
+    over: bool = False
+    written: list[int] = field(default_factory=list)
+
+    def add(self, token: int, ends: Ends) -> bool:
+        """One id more; whether that was the last."""
+        if token in ends.stop_ids:
+            return True
+        self.written.append(token)
+        ear = self.request.ear
+        enough = ear is not None and ear.hear(self.written)
+        ran_away = self.watch is not None and self.watch.see((token,)) is not None
+        return enough or ran_away or len(self.written) == self.limit or ends.closes(self.written[-CLOSER_TAIL:])
 
 
 class _Abandoned(BaseException):

@@ -17,6 +17,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
 from smoldocling.engine.constrain import Law
+from smoldocling.engine.ear import Ear
 from smoldocling.engine.sequence import CLOSER_TAIL, Ends, Finish
 from smoldocling.engine.slots import Slots
 from smoldocling.engine.speculate import Guess, Guesser, Odds, Price, worth
@@ -49,6 +50,8 @@ class Sequence:
     most          ids that its page can have, None if nobody knows
     cut           it would be longer with a higher limit
     watch, stop   who looks whether it runs away, and what was found
+    lawful        the law is for it
+    ear           who follows it
     """
 
     key: int
@@ -67,6 +70,8 @@ class Sequence:
     cut: bool = False
     watch: Watch | None = None
     stop: Stop | None = None
+    lawful: bool = True
+    ear: Ear | None = None
 
     @property
     def needs(self) -> int:
@@ -268,18 +273,21 @@ class Scheduler:
                 sequence.state = self._law.advance(sequence.state, token)
             if sequence.guesser:
                 sequence.guesser.see(sequence.written)
+            enough = sequence.ear is not None and sequence.ear.hear(sequence.written)
             if self._ends.closes(sequence.written[-CLOSER_TAIL:]):
                 return "stop"
             if sequence.watch and (stop := sequence.watch.see((token,))):
                 sequence.stop = stop
                 return stop.kind
+            if enough:
+                return "enough"
             if len(sequence.written) == sequence.limit:
                 return "length"
         return None
 
     def _begin(self, sequence: Sequence) -> None:
-        """Nothing is written yet. The law is obeyed if there is room for an answer that does."""
-        lawful = self._law is not None and sequence.limit >= self._law.closing(self._law.start)
+        """Nothing is written yet. The law is obeyed if it is meant for this one, and there is room to obey it."""
+        lawful = self._law is not None and sequence.lawful and sequence.limit >= self._law.closing(self._law.start)
         sequence.state = self._law.start if self._law and lawful else None
         sequence.watch = self._watcher(sequence.most) if self._watcher else None
         sequence.cut = False

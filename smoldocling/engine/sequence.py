@@ -12,9 +12,10 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from smoldocling.engine.ear import Ear
 from smoldocling.engine.stop import Stop
 
-Finish = Literal["stop", "length", "repeated", "long", "error"]
+Finish = Literal["stop", "length", "repeated", "long", "enough", "error"]
 
 # `</doctag>` has nine letters, so it cannot be spelt in more ids.
 CLOSER_TAIL = 9
@@ -22,7 +23,7 @@ CLOSER_TAIL = 9
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One page to be written down.
+    """One page to be written down, or one question about it.
 
     key             the caller's handle; comes back unchanged with the answer
     tiles           uint8, (tiles, T, T, 3), row-major, the global view last
@@ -30,6 +31,8 @@ class Request:
     max_new_tokens  the answer is cut after so many ids
     draft           what the answer is believed to be; an engine may check it instead of guessing id by id
     most            ids that the page can have, None if nobody knows: a longer answer has run away
+    lawful          the answer is a page of DocTags; else it is whatever the network writes
+    ear             who hears the answer while it is written
     """
 
     key: int
@@ -38,6 +41,8 @@ class Request:
     max_new_tokens: int
     draft: tuple[int, ...] = ()
     most: int | None = None
+    lawful: bool = True
+    ear: Ear | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,8 @@ class Generation:
     `</doctag>` is an id like any other, although it ends an answer.
 
     finish   "stop": the model ended by itself; "length": cut at max_new_tokens or at the end of the model's context;
-             "repeated", "long": stopped, `stop` says why and from where on; "error": `error` says why
+             "repeated", "long": stopped, `stop` says why and from where on; "enough": the ear wants no more;
+             "error": `error` says why
     steps    decoder steps that this sequence took part in, the one for the stop id too; with drafts fewer than ids
     seconds  from taking the request in until the answer stood; pages of one batch share that time
     """
@@ -85,6 +91,8 @@ class Engine(Protocol):
 
     def run(self, requests: Iterable[Request]) -> Iterator[Generation]:
         """Answer every request exactly once, in any order. A failing request is an answer, not an exception.
+
+        A request whose answer nobody wants any more, as the Inbox says, may be answered or not.
 
         `requests` may be a list, or a `smoldocling.engine.inbox.Inbox`, which says how not to wait while pages are in
         flight and when to stop early. A request is taken only when there is room for it: from then on its tiles are the

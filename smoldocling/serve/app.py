@@ -19,13 +19,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from smoldocling.pipeline import Converter
 from smoldocling.serve import chat, convert, page
-from smoldocling.serve.asked import attend
 from smoldocling.serve.guard import Guard, Refused, problem
 from smoldocling.serve.jobs import Jobs
 from smoldocling.serve.line import Line
 from smoldocling.serve.metrics import Metrics
 from smoldocling.serve.settings import Settings
-from smoldocling.transcriber import Transcriber
 from smoldocling.workers.limits import used
 from smoldocling.workers.pool import cores
 
@@ -49,8 +47,6 @@ class Served:
         self.line = Line(_at_once(converter), settings.queue)
         self.jobs = Jobs(converter, settings, self.line, self.metrics)
         self._gauges()
-        if isinstance(converter._model, Transcriber):
-            attend(converter._model)
         parts = convert.Parts(self.jobs, self.line, settings, self.metrics, Path(self._folder.name))
         app = FastAPI(title="smoldocling", docs_url=None, redoc_url=None, lifespan=self._life)
         app.include_router(convert.routes(parts))
@@ -111,8 +107,8 @@ class Served:
 
 
 def _at_once(converter: Converter) -> int:
-    model = converter._model
-    wanted = 2 * cores() if model is None else getattr(model.engine, "most", LEAST_AT_ONCE)
+    reader = converter.reader
+    wanted = 2 * cores() if reader is None else getattr(reader.engine, "most", LEAST_AT_ONCE)
     return max(LEAST_AT_ONCE, min(int(wanted), MOST_AT_ONCE))
 
 

@@ -5,33 +5,20 @@ Knows: prompts, requests, generations. Does not know: clients, chat.
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import doctags
-from smoldocling.engine.native import Native
-from smoldocling.engine.sequence import Request
 from smoldocling.errors import UnreadablePage, UnusableOption
 from smoldocling.result import PageResult
-from smoldocling.serve.attended import Attended, Attention, Ear
 from smoldocling.transcriber import Transcriber
 from smoldocling.vocab import PAGE_INSTRUCTION
 
 if TYPE_CHECKING:
-    from smoldocling.engine.sequence import Generation
+    from smoldocling.engine.ear import Ear
+    from smoldocling.engine.sequence import Generation, Request
     from smoldocling.pages.textlayer import Reading
     from smoldocling.pages.tiles import Tiles
-
-
-def attend(model: Transcriber) -> None:
-    """Let this model's engine heed who listens, from now on. Transformers' answers are heard when they are done."""
-    if type(model.engine) is Native:
-        model.engine = Attended.of(model.engine)
-
-
-def takes_tasks(model: Transcriber) -> bool:
-    """Whether it can be asked for something else than pages."""
-    return isinstance(model.engine, Attended)
 
 
 class Asked(Transcriber):
@@ -54,16 +41,17 @@ class Asked(Transcriber):
         """What the engine needs to know. Raises UnusableOption where there is no room for an answer."""
         made = super().request(key, cut, None)
         ids = self.vocab.prompt_ids(cut.rows, cut.columns, self._instruction)
-        if self._instruction != PAGE_INSTRUCTION:
-            # every prompt that was ever made is kept, and clients can think of any number of locations
-            self.vocab._prompts.pop((cut.rows, cut.columns, self._instruction), None)
         room = self.vocab.checkpoint.context_length - len(ids)
         if room <= 0:
             raise UnusableOption(f"the prompt of {len(ids)} tokens leaves no room for an answer")
         self.prompt_tokens = len(ids)
-        given = {one.name: getattr(made, one.name) for one in fields(Request)}
-        given |= {"ids": ids, "max_new_tokens": min(made.max_new_tokens, room)}
-        return Attention(**given, ear=self._ear, lawful=self._instruction == PAGE_INSTRUCTION)
+        return replace(
+            made,
+            ids=ids,
+            max_new_tokens=min(made.max_new_tokens, room),
+            lawful=self._instruction == PAGE_INSTRUCTION,
+            ear=self._ear,
+        )
 
     def page(self, source: str, number: int, size: tuple[float, float], generation: Generation) -> PageResult:
         """What was written stays in `generation`. Raises UnreadablePage where nothing was."""

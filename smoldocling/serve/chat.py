@@ -22,21 +22,20 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from smoldocling import hub, loops
+from smoldocling.engine.ear import Ear
 from smoldocling.pages.sources import Source
 from smoldocling.pipeline import Converter
 from smoldocling.result import PageResult
-from smoldocling.serve.asked import Asked, takes_tasks
-from smoldocling.serve.attended import ENOUGH, Ear
+from smoldocling.serve.asked import Asked
 from smoldocling.serve.convert import entered
 from smoldocling.serve.guard import Refused, problem
 from smoldocling.serve.line import Line, Place
 from smoldocling.serve.metrics import Metrics
 from smoldocling.serve.question import Question, Unclear, read
-from smoldocling.serve.reading import Cancelled, Reading, for_page
+from smoldocling.serve.reading import Cancelled, Reading
 from smoldocling.serve.settings import Settings
 from smoldocling.serve.tasks import known, understood
 from smoldocling.transcriber import Transcriber
-from smoldocling.vocab import PAGE_INSTRUCTION
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -95,13 +94,14 @@ class Answering:
     """One question on its way through the engine. Made and used in the server's loop."""
 
     def __init__(self, converter: Converter, question: Question, settings: Settings) -> None:
-        assert isinstance(converter._model, Transcriber), "there is somebody to ask"
+        assert isinstance(converter.reader, Transcriber), "there is somebody to ask"
         self._loop = asyncio.get_running_loop()
         self._heard: asyncio.Queue[tuple[int, ...] | None] = asyncio.Queue()
         self._ear = Ear(self._post)
-        self._asked = Asked(converter._model, question.instruction, question.most, self._ear)
+        self._asked = Asked(converter.reader, question.instruction, question.most, self._ear)
         source = Source("image", PurePath("image"), question.image)
-        self._reading = Reading(for_page(converter, self._asked), source, self._take)
+        alone = converter.with_options(pages="1", password=None, text="model", pictures=False, page_images=False)
+        self._reading = Reading(alone.with_reader(self._asked), source, self._take)
         self._speech = Speech(self._asked, question.stops)
         self._page: PageResult | None = None
         self._future: Future[None] | None = None
@@ -138,14 +138,13 @@ class Answering:
         """The answer. One that has run away is cut back to its last good element. Raises NoAnswer."""
         text = "".join([piece async for piece in self.pieces()])
         generation = self._asked.generation
-        if generation is None or generation.stop is None or generation.stop.reason == ENOUGH:
+        if generation is None or generation.stop is None:
             return text
         kept = loops.keep(self._asked.vocab.decode(generation.ids[: generation.stop.start]))
         return text[: len(kept)] if text.startswith(kept) else kept
 
     def leave(self) -> None:
         """Nobody wants anything more of it."""
-        self._ear.enough = 0
         self._reading.cancel()
         if self._future is not None:
             self._future.cancel()
@@ -181,7 +180,7 @@ class Answering:
             assert page is not None, "a source gives a page"
             raise NoAnswer(500 if self._asked.failed else 400, page.error or "there is no answer")
         self.tokens = len(generation.ids)
-        cut = generation.finish != "stop" and (generation.stop is None or generation.stop.reason != ENOUGH)
+        cut = generation.finish not in ("stop", "enough")
         said = self._speech.end(generation.ids)
         self.finish = "length" if cut and not self._speech.stopped else "stop"
         return said
@@ -197,7 +196,7 @@ class Answering:
 def routes(converter: Converter, settings: Settings, line: Line, metrics: Metrics, names: frozenset[str]) -> APIRouter:
     """The routes. `names`: what clients may call the model."""
     router = APIRouter()
-    model = converter._model if isinstance(converter._model, Transcriber) else None
+    model = converter.reader if isinstance(converter.reader, Transcriber) else None
     born = int(time.time())
 
     @router.get("/v1/models")
@@ -260,9 +259,8 @@ def _understood(question: Question, model: Transcriber | None, names: frozenset[
     if len(question.image) > settings.max_bytes:
         raise Unclear(f"the image is too large: {settings.max_bytes:,} bytes are the limit", "messages", status=413)
     instruction = understood(question.instruction, model.vocab)
-    if instruction is None or (instruction != PAGE_INSTRUCTION and not takes_tasks(model)):
-        tasks = known(model.vocab) if takes_tasks(model) else known(model.vocab)[:1]
-        told = "; ".join(task.shown for task in tasks)
+    if instruction is None:
+        told = "; ".join(task.shown for task in known(model.vocab))
         raise Unclear(
             f"{question.instruction[:80]!r} is no instruction that this model knows; it knows: {told}", "messages"
         )

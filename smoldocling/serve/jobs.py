@@ -28,7 +28,7 @@ from smoldocling.pipeline import Converter
 from smoldocling.result import Crop, PageResult, Result
 from smoldocling.serve.line import Line, Place
 from smoldocling.serve.metrics import Metrics
-from smoldocling.serve.reading import Cancelled, Reading, for_document
+from smoldocling.serve.reading import Cancelled, Reading
 from smoldocling.serve.settings import Settings
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -127,7 +127,7 @@ class Jobs:
     def start(self, place: Place, wish: Wish) -> Job:
         """Have a document read in its turn. Raises UnusableOption for the pages that are asked for."""
         try:
-            converter = for_document(self._converter, wish.pages, wish.password, images=wish.images)
+            converter = self._converter.with_options(pages=wish.pages, password=wish.password, page_images=wish.images)
         except BaseException:
             wish.path.unlink(missing_ok=True)
             raise

@@ -8,19 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import copy
 import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
-from smoldocling import selection
 from smoldocling.pages.sources import Source
 from smoldocling.pipeline import Converter
 from smoldocling.result import PageResult
-
-if TYPE_CHECKING:
-    from smoldocling.serve.asked import Asked
 
 
 class Cancelled(Exception):
@@ -63,26 +58,3 @@ class Reading:
         async with aclosing(stream) as pages:
             async for page in pages:
                 self._told(page)
-
-
-def for_document(converter: Converter, pages: str | None, password: str | None, *, images: bool) -> Converter:
-    """The same model and engine, with what one client wants. Raises UnusableOption for `pages`.
-
-    images  keep an image of every page
-    """
-    other = copy.copy(converter)
-    other._selection = selection.parse(pages)
-    other._password = password
-    other._page_images = images
-    return other
-
-
-def for_page(converter: Converter, asked: Asked) -> Converter:
-    """The same engine for one page image and one question."""
-    other = copy.copy(converter)
-    other._model = asked
-    other._text = "model"
-    other._selection = selection.parse("1")
-    other._password = None
-    other._pictures = other._page_images = False
-    return other
