@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from doctags.tree import Box, Cell, Element, Page, Problem
+from doctags.tree import GRID, Box, Cell, Element, Page, Problem
 from smoldocling import compare, sense
 from smoldocling.compare import Alignment, Piece
 from smoldocling.result import walk
@@ -25,6 +25,8 @@ TextName = Literal["auto", "model", "page"]
 
 # Grid units by which a model's box may be off: the height of a line of small print.
 MARGIN = 6.0
+# A box may also end a row or two too early; rows are so many times as far apart as words are high, at most.
+ROWS_BEYOND, LEADING = 2, 1.5
 # A word in two boxes belongs to the smaller one; models' boxes end at the ink, which is in the middle of this.
 EDGE = 1.0
 # So many letters in a row are not on a page by chance.
@@ -198,6 +200,14 @@ class _Printed:
             self._known[boxes] = compare.pieces(" ".join(self.words.in_order(self.under(boxes, MARGIN))))
         return self._known[boxes]
 
+    def _taller(self, boxes: tuple[Box, ...]) -> tuple[Box, ...]:
+        """The boxes with the rows above and below them."""
+        rows = [word.height for word in self.under(boxes, MARGIN)]
+        beyond = ROWS_BEYOND * LEADING * sorted(rows)[len(rows) // 2] if rows else 0.0
+        return tuple(
+            Box(box.x0, max(0, int(box.y0 - beyond)), box.x1, min(GRID, int(box.y1 + beyond))) for box in boxes
+        )
+
     def _formula(self, unit: _Unit) -> _Verdict:
         there = " ".join(self.words.in_order(self.under(unit.element.boxes, MARGIN)))
         pieces = tuple(compare.pieces(compare.without_latex(unit.text)))
@@ -217,6 +227,11 @@ class _Printed:
             return _Verdict(unit)
         there = self._printed(unit.element.boxes)
         alignment = compare.align(pieces, there)
+        here = _weighed(pieces, alignment.credit)
+        if there and min(alignment.credit) < 0.5:
+            more = self._printed(self._taller(unit.element.boxes))
+            if len(more) > len(there) and _weighed(pieces, (other := compare.align(pieces, more)).credit) > here:
+                there, alignment = more, other
         credit = self._elsewhere(pieces, list(alignment.credit))
         verdict = _Verdict(
             unit,
@@ -225,7 +240,7 @@ class _Printed:
             tuple(there),
             alignment,
             tuple(credit),
-            _weighed(pieces, alignment.credit),
+            here,
         )
         score = verdict.score
         if score is not None and score < SURE and self._is_picture(unit.element.boxes):

@@ -19,7 +19,7 @@ from doctags.tree import Box, Cell, Element, Page
 from smoldocling.pages import ink
 from smoldocling.pages.textlayer import Reader, Reading
 from smoldocling.pages.words import Words
-from smoldocling.reconcile import Checked, TextName, reconcile
+from smoldocling.reconcile import MARGIN, Checked, TextName, reconcile
 from smoldocling.result import walk
 
 TEXTS: tuple[TextName, ...] = ("auto", "model", "page")
@@ -192,6 +192,19 @@ def test_a_box_that_is_a_little_off_makes_no_words_missing(shift: tuple[int, int
     checked = check(Element("text", FIRST, (Box(*sides),)))
     assert checked.agreement == 1.0
     assert checked.problems == ()
+
+
+def test_a_box_that_lacks_a_row_makes_no_words_invented() -> None:
+    """The last word stands alone below the box, and beside a misread one no phrase is left to find it by."""
+    (box,) = place_of(SECOND)
+    short = Box(box.x0, box.y0, box.x1, box.y0 + 4)
+    words = printed().words
+    assert words is not None
+    [last] = [word for word in words.all if word.text == "building."]
+    assert not last.inside(short, MARGIN), "the row is out of reach without another look"
+    checked = check(Element("text", SECOND.replace("another", "anather"), (short,)))
+    assert checked.problems == ()
+    assert checked.tree.elements[0].text == SECOND
 
 
 def test_swapped_boxes_are_no_inventions() -> None:

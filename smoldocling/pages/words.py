@@ -23,7 +23,7 @@ class PlacedWord:
     """A word and its rectangle x0 y0 x1 y1, origin top left, on the page as it is displayed.
 
     rect    points
-    x, y    its middle on the 0..500 grid
+    x, y    its middle on the 0..500 grid, and `height` there
     line    which of the page's lines it is in, and `place` which of that line's words it is
     """
 
@@ -31,6 +31,7 @@ class PlacedWord:
     rect: Rect
     x: float
     y: float
+    height: float
     line: int
     place: int
 
@@ -113,7 +114,7 @@ class Words:
 
 def _placed(text: str, rect: Rect, size: tuple[float, float], line: int, place: int) -> PlacedWord:
     x0, y0, x1, y1 = _gridded(rect, size)
-    return PlacedWord(text, rect, (x0 + x1) / 2, (y0 + y1) / 2, line, place)
+    return PlacedWord(text, rect, (x0 + x1) / 2, (y0 + y1) / 2, y1 - y0, line, place)
 
 
 def _gridded(rect: Rect, size: tuple[float, float]) -> Rect:
