@@ -14,14 +14,13 @@ every number.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
 import html
-import io
 import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from importlib.metadata import version
 from math import isnan
 from pathlib import Path
@@ -31,11 +30,10 @@ import pymupdf
 
 # a script beside this one is called doctags and must not be found in the package's place
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
-sys.path.append(str(Path(__file__).resolve().parent))
 
-import textlayer  # noqa: E402 - only now can they be found
-
-import doctags  # noqa: E402
+import doctags  # noqa: E402 - only now can they be found
+from benchmarks import readers  # noqa: E402
+from benchmarks.similarity import similarity  # noqa: E402
 from doctags.tree import Cell, Document  # noqa: E402
 from smoldocling.errors import SmolDoclingError  # noqa: E402
 from smoldocling.evaluate import differences, totals  # noqa: E402
@@ -99,18 +97,19 @@ def _arguments() -> argparse.Namespace:
 
 def _readers(cache: Path) -> dict[str, Callable[[Path], str]]:
     """Who reads, by name. pymupdf4llm a second time, told to leave out page headers and footers as the truth does."""
+    bare = partial(readers.pymupdf4llm, furniture=False)
     return {
         OURS: _ours,
-        PEER: _kept(cache, f"{PEER}-{version(PEER)}", textlayer.theirs),
-        f"{PEER}, no furniture": _kept(cache, f"{PEER}-bare-{version(PEER)}", textlayer.theirs_without_furniture),
-        "markitdown": _kept(cache, f"markitdown-{version('markitdown')}", _markitdown),
+        PEER: _kept(cache, f"{PEER}-{version(PEER)}", readers.pymupdf4llm),
+        f"{PEER}, no furniture": _kept(cache, f"{PEER}-bare-{version(PEER)}", bare),
+        "markitdown": _kept(cache, f"markitdown-{version('markitdown')}", readers.markitdown),
     }
 
 
 def _ours(path: Path) -> str:
     """Our Markdown; a document that cannot be read has none, and counts as all wrong."""
     try:
-        return textlayer.ours(path)
+        return readers.ours(path)
     except SmolDoclingError as error:
         print(f"{path}: {error}", file=sys.stderr)
         return ""
@@ -130,19 +129,12 @@ def _kept(folder: Path, name: str, read_by: Callable[[Path], str]) -> Callable[[
     return kept
 
 
-def _markitdown(path: Path) -> str:
-    from markitdown import MarkItDown
-
-    with contextlib.redirect_stdout(io.StringIO()):
-        return str(MarkItDown(enable_plugins=False).convert(str(path)).markdown)
-
-
 def _documents(folder: Path, read_by: Callable[[Path], str]) -> Iterator[DocumentScore]:
     """A folder's documents by one reader, as whole Markdown documents."""
     for path, true in _truths(folder):
         said = read_by(path)
         score = document_score(path.stem, _content(said), true, "unreadable", paged=False)
-        letters = textlayer.similarity(said, _plain(path))
+        letters = similarity(said, _plain(path))
         extra = {LETTERS: Tally(letters, 1)}
         yield DocumentScore(path.stem, tuple(_with(page, extra) for page in score.pages), score.tallies)
 
@@ -254,7 +246,7 @@ def _row(title: str, values: Sequence[float], lead: str) -> str:
 
 
 def _letters(documents: Sequence[DocumentScore]) -> float | None:
-    """Mean of the similarity that earlier results were given in (benchmarks/textlayer.py)."""
+    """Mean of the similarity of text alone (similarity.py)."""
     found = [page.tallies[LETTERS].amount for d in documents for page in d.pages if LETTERS in page.tallies]
     return sum(found) / len(found) if found else None
 
