@@ -163,7 +163,7 @@ class _Assembly:
             case "section-header":
                 element = self._text("section_header", item)
                 bold = all(line.bold for line in item.lines)
-                return replace(element, level=self._manner.level(element.text, item.size, bold))
+                return replace(element, level=self._manner.levels.of(element.text, item.size, bold))
             case "formula":
                 return self._formula(item)
             case "checkbox":

@@ -10,17 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from smoldocling.pages import captions, glyphs, regions, signs
+from smoldocling.pages import captions, glyphs, levels, regions, signs
 from smoldocling.pages.frame import Rect
 from smoldocling.pages.ink import Ink
-from smoldocling.pages.manner import Manner
+from smoldocling.pages.manner import MAX_PREFACE, Manner
 from smoldocling.pages.regions import Region
 
 _EDGE = 0.085
 """Share of the page height at top and bottom in which a single line can be a page header or footer."""
-
-_MAX_PREFACE = 250
-"""Characters of one paragraph above a title: a journal's name and address, a notice of where it will appear."""
 
 _FIRST_NUMBERS = frozenset({"0", "1", "I", "A"})
 
@@ -207,41 +204,53 @@ class _Judge:
         return last.x1 - last.x0 + needed > 0.75 * (widest - least) if centred else last.x1 + needed > widest
 
     def one_title(self, found: list[Region]) -> list[Region]:
-        """On the first page, the largest heading in the upper half is the title."""
+        """On the first page, the largest heading in the upper half is the title, if it is the only one of its size."""
         heads = [item for item in found if item.kind == "section-header"]
-        if self._number != 1 or not heads:
+        size = self._manner.levels.title
+        if self._number != 1 or not heads or size is None:
             return found
         best = max(heads, key=lambda item: (item.size, -item.rect[1]))
-        equal = [item for item in heads if abs(item.size - best.size) < 0.3]
-        alone = len(equal) == 1 or best.size > 1.3 * self._manner.body
+        above = [item for item in found if item.rect[3] <= best.rect[1] and self._is_running_text(item)]
         if (
-            not alone
-            or best.size < self._manner.body + 1.5
+            abs(best.size - size) > 0.3
             or best.rect[1] > 0.5 * self._ink.height
             or signs.is_numbered(best.text)
-            or best is not min(equal, key=lambda item: item.rect[1])
-            or any(item.rect[3] <= best.rect[1] and self._is_running_text(item) for item in found)
+            or len(above) > 1
+            or sum(len(item.text) for item in above) > MAX_PREFACE
+            or self._heads_sections(best, heads, found)
         ):
             return found
         end = self._end_of_credits(found, best)
-        return [self._beside_title(item, best, end) for item in found]
+        left = min((item.rect[0] for item in found if self._is_running_text(item)), default=float("-inf"))
+        return [self._beside_title(item, best, end, left) for item in found]
+
+    def _heads_sections(self, best: Region, heads: Sequence[Region], found: Sequence[Region]) -> bool:
+        """Whether headings as large as the first one stand below running text."""
+        equal = [item.rect[1] for item in heads if abs(item.size - best.size) < 0.3]
+        between = [item for item in found if self._is_running_text(item) and best.rect[1] < item.rect[1] < max(equal)]
+        return bool(between) or best.rect[1] > min(equal)
 
     def _end_of_credits(self, found: list[Region], title: Region) -> float:
         """Where the text begins under a title: at its first heading or paragraph; names and dates stand above it."""
         below = [item for item in found if item.rect[1] >= title.rect[3] - 2]
-        text = min((item.rect[1] for item in below if self._is_running_text(item)), default=float("inf"))
+        begins = [item for item in below if self._is_running_text(item) or item.kind == "code"]
+        last = self._ink.height if all(item.kind in ("text", "section-header") for item in below) else float("inf")
+        text = min((item.rect[1] for item in begins), default=last)
         headings = [item for item in below if item.kind == "section-header" and item.rect[3] <= text]
         # a paragraph's own heading stands right above it
         own = [item for item in headings if text - item.rect[3] < 2.5 * item.size]
-        named = [item for item in headings if self._manner.is_matter(item.text) or signs.is_numbered(item.text)]
+        named = [item for item in headings if levels.is_matter(item.text) or signs.is_numbered(item.text)]
         return min([text, *(item.rect[1] for item in own + named)])
 
     def _is_running_text(self, item: Region) -> bool:
-        """Whether a region is a paragraph of the body, as none stands above a title."""
-        return item.kind in ("text", "list-item") and len(item.text) > _MAX_PREFACE
+        """Whether a region is prose."""
+        return item.kind in ("text", "list-item") and signs.is_sentence(item.text)
 
-    def _beside_title(self, item: Region, title: Region, end: float) -> Region:
-        """The title as such; names, dates and places between it and the text are no headings."""
+    def _beside_title(self, item: Region, title: Region, end: float, left: float) -> Region:
+        """The title as such; names, dates and places between it and the text are no headings.
+
+        left  where the paragraphs begin: what stands there in the type of the later headings is one of them
+        """
         if item is title:
             return replace(item, kind="title")
         below = item.rect[1] - title.rect[3]
@@ -251,9 +260,13 @@ class _Judge:
             item.kind == "section-header"
             and (near or (below >= 0 and item.rect[3] <= end < float("inf")))
             and first not in _FIRST_NUMBERS  # "13 June" is a date
-            and not self._manner.is_matter(item.text)
+            and not levels.is_matter(item.text)
+            and not (self._heads(item) and abs(item.rect[0] - left) < 2)
         )
         return replace(item, kind="text") if credit else item
+
+    def _heads(self, item: Region) -> bool:
+        return self._manner.levels.heads_sections(item.size, all(line.bold for line in item.lines))
 
 
 def _beside(a: Rect, b: Rect) -> bool:

@@ -25,6 +25,8 @@ _CAPTION_WORDS = re.compile(
     r"(?:Figure|Fig|FIG|FIGURE|Table|TABLE|Listing|Algorithm|Abbildung|Tabelle|Tableau|Figura|Tabla|Graph|Chart)\.? ?"
     r"(?:[A-Z]?\.?\d+(?:[.\-]\d+)*|[IVX]+)\b"
 )
+# So long a text is a paragraph, however it ends; shorter ones need so many words that are no names.
+_LONG_PROSE, _FEWEST_SMALL = 400, 4
 _SOURCE = re.compile(r"(?:Sources?|Notes?|Quelle|Fuente|Fonte|NB|N\.B\.)\s?:", re.IGNORECASE)
 _ORDERED = re.compile(
     r"(?:\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})\)|(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})\.|\[\d{1,3}\]|[①-⑳])$"
@@ -79,6 +81,16 @@ def has_note_mark(line: Line) -> bool:
 def is_formula_number(text: str) -> bool:
     """Whether a text is the number of a formula: (3), (2.14a), (A.1)."""
     return bool(_FORMULA_NUMBER.match(text))
+
+
+def is_sentence(text: str) -> bool:
+    """Whether a text is prose: it ends as sentences do and is more than names and places."""
+    ended = text.rstrip(" )\"'\u201d\u2019").endswith((".", "!", "?", ":", "。", "！", "？", "؟"))
+    words = [word for word in text.split() if word[0].isalpha()]
+    if len(text) > _LONG_PROSE:
+        return True
+    small = sum(word[0].islower() or not word[0].isupper() for word in words)
+    return ended and (small >= max(_FEWEST_SMALL, 0.5 * len(words)) or (len(text) > 30 and not text[0].isascii()))
 
 
 def is_source(text: str) -> bool:
