@@ -28,3 +28,16 @@ class Cache:
     def slot_bytes(config: Config, length: int, dtype: torch.dtype) -> int:
         """What one slot takes when it is full."""
         return config.kv_numbers * length * dtype.itemsize
+
+    def place(
+        self, number: int, slots: torch.Tensor, positions: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> None:
+        """Write rows of many slots in one layer: slots and positions int64 (rows), the others (rows, kv_heads,
+        head_dim) of any precision. Rows that write to one place write the same."""
+        self.keys[number][slots, :, positions] = keys.to(self.keys.dtype)
+        self.values[number][slots, :, positions] = values.to(self.values.dtype)
+
+    def at(self, number: int, slots: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+        """Copies of whole slots in one layer: (slots, kv_heads, length, head_dim), written or not."""
+        keys, values = self.keys[number].index_select(0, slots), self.values[number].index_select(0, slots)
+        return keys.to(dtype), values.to(dtype)

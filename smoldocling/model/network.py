@@ -13,6 +13,9 @@ import torch
 from smoldocling.model import config as shapes
 from smoldocling.model import decoder, kernels
 from smoldocling.model.cache import Cache
+from smoldocling.model.cuda.plain import Plain
+from smoldocling.model.cuda.seam import Seam
+from smoldocling.model.cuda.steps import Steps
 from smoldocling.model.decoder import Decoder, Span
 from smoldocling.model.kernels.step import Step, fits
 from smoldocling.model.parts import choose
@@ -56,6 +59,7 @@ class Network:
         text = decoder.load(self.config, weights, device, eights=eights)
         weights.finish()
         self._embedding = text.embedding
+        self._body = Plain(self.config, text, parts)
         self._decoder = Decoder(self.config, text, parts)
         self._step = Step(library, self.config, text) if library and fits(self.config, text) else None
 
@@ -83,8 +87,17 @@ class Network:
     @torch.inference_mode()
     def prefill(self, x: torch.Tensor, slot: int, start: int, cache: Cache) -> int:
         """Put rows of one prompt behind `start` positions of a slot. The likeliest id after the last."""
+        return int(self.put(x, slot, start, cache))
+
+    @torch.inference_mode()
+    def put(self, x: torch.Tensor, slot: int, start: int, cache: Cache) -> torch.Tensor:
+        """The same without waiting for the device: the id is int64 (1)."""
         x = self._decoder(x, [Span(slot, start, len(x))], cache)
-        return int(self._decoder.logits(x[-1:]).argmax())
+        return self._decoder.logits(x[-1:]).argmax(-1)
+
+    def steps(self, cache: Cache, seam: Seam) -> Steps:
+        """Recorded steps over a cache of this network's."""
+        return Steps(self._body, cache, seam, self.config.heads // self.config.kv_heads)
 
     @torch.inference_mode()
     def step(

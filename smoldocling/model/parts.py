@@ -74,10 +74,7 @@ class Parts:
         rows, kv_heads, head_dim = len(x), len(keys), x.shape[-1]
         q, k, v = x.float().tensor_split((heads, heads + kv_heads), 1)
         cosine, sine = (table[start : start + rows, None] for table in (cosines, sines))
-        q, k = (
-            torch.cat([first * cosine - second * sine, second * cosine + first * sine], -1)
-            for first, second in (part.chunk(2, -1) for part in (q, k))
-        )
+        q, k = rotated(q, cosine, sine), rotated(k, cosine, sine)
         keys[:, start : start + rows] = k.transpose(0, 1)
         values[:, start : start + rows] = v.transpose(0, 1)
         q = (q * head_dim**-0.5).to(x.dtype)
@@ -104,6 +101,12 @@ class Parts:
         y = sums.float() * row_scale[:, None] * scale
         y = y if bias is None else y + bias
         return (functional.gelu(y, approximate="tanh") if activation == "gelu" else y).to(dtype)
+
+
+def rotated(x: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
+    """Each pair of a head's two halves turned by its angle; tables are (..., head_dim / 2)."""
+    first, second = x.chunk(2, -1)
+    return torch.cat([first * cosine - second * sine, second * cosine + first * sine], -1)
 
 
 class Compiled(Parts):
