@@ -5,6 +5,7 @@ Knows: strokes, words, the model's boxes. Does not know: cells' text, DocTags.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -57,14 +58,17 @@ def _connected(lines: Sequence[Rect]) -> list[list[Rect]]:
     return list(groups.values())
 
 
-def _distinct(values: Sequence[float]) -> int:
-    """How many values lie apart from each other."""
-    count, last = 0, float("-inf")
+def _apart(values: Sequence[float]) -> list[float]:
+    """Values that lie apart from each other, ascending: the first of each heap."""
+    kept: list[float] = []
     for value in sorted(values):
-        if value - last > 2 * _TOUCH:
-            count += 1
-            last = value
-    return count
+        if not kept or value - kept[-1] > 2 * _TOUCH:
+            kept.append(value)
+    return kept
+
+
+def _distinct(values: Sequence[float]) -> int:
+    return len(_apart(values))
 
 
 def _bounds(rects: Sequence[Rect]) -> Rect:
@@ -80,7 +84,13 @@ def _share(a: Rect, b: Rect) -> float:
 
 def with_ruled_tables(groups: Sequence[Group], ink: Ink) -> tuple[Group, ...]:
     """The model's boxes, with table boxes fitted to the lattices on the page and missed lattices added."""
-    found = [rect for rect in lattices(ink.strokes) if _holds_words(rect, ink)]
+    drawn = [group.rect for group in groups if group.kind == "picture"]
+    found = [
+        rect
+        for rect in lattices(ink.strokes)
+        if _holds_words(rect, ink)
+        and (not any(_share(rect, o) > 0.6 or _share(o, rect) > 0.6 for o in drawn) or _is_full(rect, ink))
+    ]
     result: list[Group] = []
     used: set[Rect] = set()
     for group in groups:
@@ -101,6 +111,25 @@ def with_ruled_tables(groups: Sequence[Group], ink: Ink) -> tuple[Group, ...]:
             used.update(inner)
     fresh = dict.fromkeys(rect for rect in found if rect not in used)
     return (*result, *(Group("table", rect) for rect in fresh))
+
+
+def _is_full(rect: Rect, ink: Ink) -> bool:
+    """Whether words stand in most places of a lattice: in the grid of a chart, or the boxes of a plan, they do not."""
+    lines = [s for s in ink.strokes if _inside(s, rect)]
+    xs = _apart([s[0] for s in lines if s[3] - s[1] > s[2] - s[0]])
+    ys = _apart([s[1] for s in lines if s[2] - s[0] > s[3] - s[1]])
+    held = {
+        (bisect(xs, (word.x0 + word.x1) / 2), bisect(ys, (word.y0 + word.y1) / 2))
+        for line in ink.lines
+        for word in line.words
+        if line.upright and _inside(word.rect, rect)
+    }
+    return len(held) > 0.5 * (len(xs) - 1) * (len(ys) - 1)
+
+
+def _inside(a: Rect, b: Rect) -> bool:
+    """Whether the middle of `a` lies in `b`."""
+    return b[0] - 1 <= (a[0] + a[2]) / 2 <= b[2] + 1 and b[1] - 1 <= (a[1] + a[3]) / 2 <= b[3] + 1
 
 
 def _holds_words(rect: Rect, ink: Ink) -> bool:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from smoldocling.pages import prose, signs
-from smoldocling.pages.borders import is_tabular
 from smoldocling.pages.cells import Grid
+from smoldocling.pages.columns import is_tabular
 from smoldocling.pages.frame import Rect
 from smoldocling.pages.ink import Ink
 from smoldocling.pages.layout import Group

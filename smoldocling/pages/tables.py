@@ -10,10 +10,15 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from smoldocling.pages import borders
+from smoldocling.pages import columns as column_borders
+from smoldocling.pages import rows as row_borders
 from smoldocling.pages.cells import Grid, Slot, claim, places, row_major
 from smoldocling.pages.frame import Rect
 from smoldocling.pages.headers import with_headings
 from smoldocling.pages.lines import Line
+
+_APART = 1.5
+"""Font sizes of white between texts that are not one, even where no line is drawn between them."""
 
 
 def read_grid(
@@ -33,15 +38,16 @@ def read_grid(
         return None
     horizontal, vertical = borders.rulings(strokes, rect)
     # shaded rows and columns stand for rulings where there are none; beside rulings they are only decoration
+    across, down = horizontal, vertical
     if len(borders.positions(horizontal, 1, 3, 20)) < 4:
-        horizontal = horizontal + borders.shaded_edges(fills, rect, 0)
+        across = horizontal + borders.shaded_edges(fills, rect, 0)
     if len(borders.positions(vertical, 0, 2, 10)) < 3:
-        vertical = vertical + borders.shaded_edges(fills, rect, 1)
-    xs = borders.columns(rect, chunks, vertical, columns)
-    ys = borders.rows(rect, chunks, horizontal, vertical, rows, xs)
+        down = vertical + borders.shaded_edges(fills, rect, 1)
+    xs = column_borders.columns(rect, chunks, down, columns)
+    ys = row_borders.rows(rect, chunks, across, vertical, rows, xs)
     if len(xs) < 3 or len(ys) < 3:
         return None
-    slots = _filled(xs, ys, chunks, vertical)
+    slots = _filled(xs, ys, chunks, down)
     slots = _joined_by_rulings(slots, xs, ys, horizontal, vertical)
     grid = _compacted(Grid(tuple(xs), tuple(ys), tuple(slots)))
     if grid.rows < 2 or grid.columns < 2:
@@ -110,10 +116,21 @@ def _joined_by_rulings(
     for place in parent:
         rooms.setdefault(root(place), []).append(place)
     for room in rooms.values():
-        if len(room) > 1:
+        if len(room) > 1 and not _is_loose(room, owner):
             top, left = min(r for r, _ in room), min(c for _, c in room)
             claim(owner, Slot(top, left, max(r for r, _ in room) - top + 1, max(c for _, c in room) - left + 1))
     return row_major(owner)
+
+
+def _is_loose(room: Sequence[tuple[int, int]], owner: dict[tuple[int, int], Slot]) -> bool:
+    """Whether places of one row without walls between them hold texts that stand apart: headings outside the lines."""
+    if len({row for row, _ in room}) > 1:
+        return False
+    slots = row_major({place: owner[place] for place in room if owner[place].lines})
+    return any(
+        min(line.x0 for line in right.lines) - max(line.x1 for line in left.lines) > _APART * left.lines[0].style.size
+        for left, right in pairwise(slots)
+    )
 
 
 def _compacted(grid: Grid) -> Grid:
