@@ -24,7 +24,7 @@ from docling.models.stages.page_preprocessing.page_preprocessing_model import (
 )
 
 from smoldocling.layer import ENGINE as TEXT_LAYER
-from smoldocling.result import INCOMPLETE, PageResult, walk
+from smoldocling.result import CONTRADICTED, INCOMPLETE, PageResult, walk
 
 STOPS = {
     "ok": VlmStopReason.END_OF_SEQUENCE,
@@ -90,21 +90,26 @@ def prediction(page: PageResult) -> VlmPrediction | None:
 def scores(page: PageResult) -> PageConfidenceScores | None:
     """How far the page can be trusted; None where nobody can tell.
 
-    ocr    share of what the model wrote that the page's own text confirms
-    table  the same for its tables alone
-    parse  Docling's measure of the file's own text, where that is what was read
+    layout  share of what the model wrote that stood there as valid DocTags, without repair
+    ocr     share of the model's text that the page's own text confirms
+    table   the same for its tables alone
+    parse   Docling's measure of the file's own text, where that is what was read
 
     Of a failed page, what it would have is 0.
     """
     if page.status == "failed":
         return PageConfidenceScores(**{"parse_score" if page.engine == TEXT_LAYER else "ocr_score": 0.0})
+    elements = list(walk(page.tree))
     if page.engine == TEXT_LAYER:
-        rated = [_QUALITY.rate_text_quality(one.text) for one in walk(page.tree) if one.text.strip()]
+        rated = [_QUALITY.rate_text_quality(one.text) for one in elements if one.text.strip()]
         return PageConfidenceScores(parse_score=float(np.quantile(rated, WORST))) if rated else None
-    if page.agreement is None:
+    if page.raw is None or not elements:
         return None
-    tables = [page.scores[n] for n, one in enumerate(walk(page.tree)) if one.kind == "otsl" and n in page.scores]
-    found = PageConfidenceScores(ocr_score=page.agreement)
+    mistakes = sum(problem.kind not in CONTRADICTED for problem in page.problems)
+    found = PageConfidenceScores(layout_score=max(0.0, 1 - mistakes / len(elements)))
+    if page.agreement is not None:
+        found.ocr_score = page.agreement
+    tables = [page.scores[n] for n, one in enumerate(elements) if one.kind == "otsl" and n in page.scores]
     if tables:
         found.table_score = float(np.mean(tables))
     return found
@@ -115,6 +120,7 @@ def report(pages: Iterable[PageResult]) -> ConfidenceReport:
     found = {page.number: one for page in pages if (one := scores(page)) is not None}
     whole = ConfidenceReport()
     whole.pages.update(found)
+    whole.layout_score = _over([one.layout_score for one in found.values()])
     whole.ocr_score = _over([one.ocr_score for one in found.values()])
     whole.table_score = _over([one.table_score for one in found.values()])
     whole.parse_score = _over([one.parse_score for one in found.values()], WORST)

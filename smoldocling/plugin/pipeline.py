@@ -13,7 +13,7 @@ import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from docling.backend.abstract_backend import AbstractDocumentBackend
@@ -26,6 +26,7 @@ from docling.pipeline.base_pipeline import ConvertPipeline, get_expected_page_no
 from docling.utils.profiling import ProfilingItem, ProfilingScope, TimeRecorder
 from docling_core.types.doc import DocumentOrigin, Size
 
+from doctags.tree import GRID, Box
 from smoldocling import layer
 from smoldocling.errors import UnusableOption
 from smoldocling.hub import SHORT_NAMES
@@ -114,7 +115,7 @@ class SmolDoclingPipeline(ConvertPipeline):
 
     def _model(self, model: str) -> str:
         """The model's folder where Docling has its models in one; there, no network is asked."""
-        if self.artifacts_path is None or self.pipeline_options.server is not None or Path(model).is_dir():
+        if self.artifacts_path is None or self.pipeline_options.server is not None or shared.is_folder(model):
             return model
         return str(self.artifacts_path / SHORT_NAMES.get(model, model).replace("/", "--"))
 
@@ -193,7 +194,9 @@ class SmolDoclingPipeline(ConvertPipeline):
         run = self._runs[id(conv_res)]
         with TimeRecorder(conv_res, "doc_assemble", scope=ProfilingScope.DOCUMENT):
             file = conv_res.input.file
-            result = Result(file.name, PurePath(file.stem), tuple(run.pages[page.page_no] for page in conv_res.pages))
+            result = Result(
+                file.name, PurePath(file.stem), tuple(_placed(run.pages[page.page_no]) for page in conv_res.pages)
+            )
             conv_res.document = result.document
             conv_res.document.origin = _origin(conv_res, run)
             for page, found in zip(conv_res.pages, result.pages, strict=True):
@@ -280,6 +283,16 @@ def _numbered(page: PageResult, name: str, sizes: Mapping[int, tuple[float, floa
     if page.status == "failed":
         return layer.missing(name, number, page.error or "", page.engine, size)
     return replace(page, source=name, number=number, tree=replace(page.tree, number=number, size=size))
+
+
+def _placed(page: PageResult) -> PageResult:
+    """A failed page whose mark takes up all of it: what has no box is on no page, for Docling's filters and chunks."""
+    if page.status != "failed":
+        return page
+    everywhere = (Box(0, 0, GRID, GRID),)
+    return replace(
+        page, tree=replace(page.tree, elements=tuple(replace(e, boxes=everywhere) for e in page.tree.elements))
+    )
 
 
 def _origin(conv_res: ConversionResult, run: _Run) -> DocumentOrigin:

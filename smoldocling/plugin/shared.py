@@ -11,6 +11,7 @@ import threading
 from typing import Any
 from weakref import WeakValueDictionary
 
+from smoldocling.hub import SHORT_NAMES
 from smoldocling.pipeline import Converter
 
 _HELD: WeakValueDictionary[str, Converter] = WeakValueDictionary()
@@ -23,7 +24,7 @@ def converter(**settings: Any) -> Converter:
     Raises UnusableOption, NoCheckpoint, UnusableCheckpoint.
     """
     model = settings.get("model")
-    if isinstance(model, str) and os.path.isdir(model):
+    if model is not None and settings.get("server") is None and is_folder(model):
         settings["model"] = os.path.realpath(model)
     key = repr(sorted(settings.items()))
     with _LOADING:
@@ -31,3 +32,8 @@ def converter(**settings: Any) -> Converter:
         if found is None:
             found = _HELD[key] = Converter(**settings)
         return found
+
+
+def is_folder(model: str) -> bool:
+    """Whether a model's name is a folder's; a short name is not, even where there is a folder of that name."""
+    return model not in SHORT_NAMES and os.path.isdir(model)
