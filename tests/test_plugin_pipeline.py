@@ -28,6 +28,7 @@ from tiny import make_checkpoint
 from transformers import AutoTokenizer
 
 from smoldocling.pipeline import Converter
+from smoldocling.plugin import shared
 
 ROOT = Path(__file__).resolve().parent.parent
 # tiny.make_checkpoint wires a network to write this; each of its tokens may occur once only
@@ -287,15 +288,18 @@ def test_pipelines_with_equal_settings_share_one_engine(checkpoint):
     one = engine(images_scale=1.0)
     assert engine(images_scale=2.0, generate_page_images=True, text="page", document_timeout=9) is one
     assert engine(splits=1) is not one
+    assert shared.converter(model=checkpoint, splits=2, engine="native", dtype="float32", workers=2) is one
     known = id(one)
+    copied = one.with_options(text="page")
     del one
+    gc.collect()
+    assert any(id(held) == known for held in _held()), "somebody still uses the engine"
+    del copied
     gc.collect()
     assert not any(id(held) == known for held in _held()), "what nobody uses is not kept"
 
 
 def _held() -> list[Converter]:
-    from smoldocling.plugin import shared
-
     return list(shared._HELD.values())
 
 

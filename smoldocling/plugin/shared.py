@@ -1,21 +1,38 @@
 """One converter for everybody in this process who wants the same engine.
 
 Knows: the settings that make an engine. Does not know: Docling, documents.
-Law: of equal settings there is one converter at a time, however many threads ask; it goes when nobody holds it.
+Law: of equal settings there is one engine at a time, however many threads ask; it goes when nobody holds it, or a
+converter made from it, any more.
 """
 
 from __future__ import annotations
 
+import inspect
 import os
 import threading
-from typing import Any
+from typing import Any, Unpack
 from weakref import WeakValueDictionary
 
 from smoldocling.hub import SHORT_NAMES
 from smoldocling.pipeline import Converter
+from smoldocling.wanted import Wishes
+
+
+class _Shared(Converter):
+    """Is held by the converters that are made from it, so that who asks next finds it."""
+
+    _made_from: Converter | None = None
+
+    def with_options(self, **wishes: Unpack[Wishes]) -> Converter:
+        made = super().with_options(**wishes)
+        assert isinstance(made, _Shared), "a copy is of the same class"
+        made._made_from = self
+        return made
+
 
 _HELD: WeakValueDictionary[str, Converter] = WeakValueDictionary()
-_LOADING = threading.RLock()
+_LOADING = threading.Lock()
+_SETTINGS = inspect.signature(Converter)
 
 
 def converter(**settings: Any) -> Converter:
@@ -23,14 +40,15 @@ def converter(**settings: Any) -> Converter:
 
     Raises UnusableOption, NoCheckpoint, UnusableCheckpoint.
     """
-    model = settings.get("model")
-    if model is not None and settings.get("server") is None and is_folder(model):
-        settings["model"] = os.path.realpath(model)
-    key = repr(sorted(settings.items()))
+    whole = _SETTINGS.bind(**settings)
+    whole.apply_defaults()
+    if whole.arguments["server"] is None and is_folder(whole.arguments["model"]):
+        whole.arguments["model"] = os.path.realpath(whole.arguments["model"])
+    key = repr(sorted(whole.arguments.items()))
     with _LOADING:
         found = _HELD.get(key)
         if found is None:
-            found = _HELD[key] = Converter(**settings)
+            found = _HELD[key] = _Shared(**whole.arguments)
         return found
 
 
