@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ KNOWN_BYTES = 32 << 20
 
 # 128 bits: among 2^40 tiles, fifty billion pages, the chance of two that are wrongly taken for equal is 1e-15.
 DIGEST_BYTES = 16
+
+Tile = npt.NDArray[np.uint8]
 
 Encoder = Callable[[torch.Tensor], torch.Tensor]
 """uint8 (tiles, T, T, 3) -> (tiles, positions, width)"""
@@ -41,8 +43,9 @@ class Known:
         return found
 
     def put(self, digest: bytes, features: torch.Tensor) -> None:
-        """(positions, width), in memory of their own."""
-        assert digest not in self._features, "a tile that is known is not encoded"
+        """(positions, width), in memory of their own. Of two pages on their way at once both may have one tile."""
+        if digest in self._features:
+            return
         self._features[digest] = features
         self._left -= features.nbytes
         while self._left < 0:
@@ -57,11 +60,15 @@ class Known:
 class Picture:
     """The tiles of one page and what has become of them. A page of pixels is let go when the last of it is encoded."""
 
-    def __init__(self, tiles: npt.NDArray[np.uint8]) -> None:
-        """uint8 (tiles, T, T, 3), at least one"""
-        self._digests = [_digest(tile) for tile in tiles]
+    def __init__(self, tiles: Tile, each: Callable[..., Iterable[bytes]] = map) -> None:
+        """
+        tiles  uint8 (tiles, T, T, 3), at least one
+        each   how something is done with all of them; a digest takes most of a millisecond, and threads may share them
+        """
+        self._digests = list(each(_digest, tiles))
         self._tiles = dict(zip(self._digests, tiles, strict=True))
         self._features: dict[bytes, torch.Tensor] = {}
+        self._sent: set[bytes] = set()
 
     def recall(self, known: Known) -> int:
         """Take over the features that are known. How many different tiles are left to be encoded."""
@@ -75,11 +82,30 @@ class Picture:
         """Encode the next few tiles, in the order of the page. How many are left."""
         digests = list(self._tiles)[:most]
         tiles = torch.from_numpy(np.stack([self._tiles[digest] for digest in digests]))
-        for digest, features in zip(digests, encoder(tiles).unbind(), strict=True):  # (positions, width)
-            own = features.clone()  # a view would keep its neighbours alive
+        self.take(digests, encoder(tiles), known)
+        return len(self._tiles)
+
+    def send(self, most: int) -> dict[bytes, Tile]:
+        """The next few tiles that have not been sent yet: they will come back as features, to `take`."""
+        unsent = [digest for digest in self._tiles if digest not in self._sent][:most]
+        self._sent.update(unsent)
+        return {digest: self._tiles[digest] for digest in unsent}
+
+    def take(self, digests: Iterable[bytes], features: torch.Tensor, known: Known) -> None:
+        """(tiles, positions, width) of these tiles."""
+        for digest, found in zip(digests, features.unbind(), strict=True):  # (positions, width)
+            own = found.clone()  # a view would keep its neighbours alive
             known.put(digest, own)
             self._have(digest, own)
-        return len(self._tiles)
+
+    @property
+    def left(self) -> int:
+        """Different tiles that have neither been encoded nor sent."""
+        return len(self._tiles.keys() - self._sent)
+
+    def lose(self) -> None:
+        """What was sent does not come back."""
+        self._sent.clear()
 
     def features(self) -> torch.Tensor:
         """(tiles * positions, width), in the order of the page."""
@@ -88,8 +114,9 @@ class Picture:
 
     def _have(self, digest: bytes, features: torch.Tensor) -> None:
         self._features[digest] = features
+        self._sent.discard(digest)
         del self._tiles[digest]
 
 
-def _digest(tile: npt.NDArray[np.uint8]) -> bytes:
+def _digest(tile: Tile) -> bytes:
     return hashlib.blake2b(np.ascontiguousarray(tile).data, digest_size=DIGEST_BYTES).digest()

@@ -26,11 +26,12 @@ from smoldocling.engine.device import choose_device, choose_dtype, empty_cache, 
 from smoldocling.engine.features import Known, Picture
 from smoldocling.engine.inbox import Inbox
 from smoldocling.engine.limit import most_ids
-from smoldocling.engine.scheduler import Encode, Feed, Prefill, Scheduler, Sequence, Step, Unit
+from smoldocling.engine.scheduler import Encode, Feed, Pace, Prefill, Scheduler, Sequence, Step, Unit
 from smoldocling.engine.sequence import Ends, Generation, Request
 from smoldocling.engine.speculate import Odds, Price, agreed
 from smoldocling.engine.stop import Watcher
 from smoldocling.model.cache import Cache
+from smoldocling.model.cuda.seam import Seam, seam
 from smoldocling.model.decoder import Span
 from smoldocling.model.network import Network
 from smoldocling.model.vision import Pixels
@@ -98,29 +99,35 @@ class Native:
         """Slots at most, when memory has not run out."""
         self.batch_size = self.most
         """Slots at most. Halved when memory runs out, for the next runs too."""
+        self.seam: Seam | None = seam(self.device) if self.device.type == "cuda" else None
+        """Queues of a device that works while the host does something else, or None."""
 
     def run(self, requests: Iterable[Request]) -> Iterator[Generation]:
         """Answer in order of completion."""
-        return _Run(self, Inbox.of(requests)).answers()
+        if self.seam is None:
+            return Run(self, Inbox.of(requests)).answers()
+        from smoldocling.engine.overlap import Overlapped
+
+        return Overlapped(self, self.seam, Inbox.of(requests)).answers()
 
 
 @dataclass(frozen=True, slots=True)
-class _Failure:
+class Failure:
     """What went wrong, without the exception: that keeps the tensors of its frames alive."""
 
     reason: str
     full: bool
 
 
-class _Run:
-    """One run: its pages in flight and their slots."""
+class Run:
+    """One run: its pages in flight and their slots. The host waits for everything that it asks of the device."""
 
-    def __init__(self, engine: Native, inbox: Inbox) -> None:
+    def __init__(self, engine: Native, inbox: Inbox, pace: Pace | None = None) -> None:
         self._engine = engine
         self._inbox = inbox
-        self._scheduler = Scheduler(engine.ends, engine.odds, engine.price, engine.law, engine.watcher)
+        self._scheduler = Scheduler(engine.ends, engine.odds, engine.price, engine.law, engine.watcher, pace)
         self._cache: Cache | None = None
-        self._prompts: dict[Sequence, _Prompt] = {}
+        self._prompts: dict[Sequence, Prompt] = {}
 
     def answers(self) -> Iterator[Generation]:
         while not self._inbox.abandoned:
@@ -146,8 +153,8 @@ class _Run:
             if request is None:
                 return
             started = time.perf_counter()
-            made = _attempt(lambda: self._begin(request, started))  # noqa: B023 - called at once
-            if isinstance(made, _Failure):
+            made = attempt(lambda: self._begin(request, started))  # noqa: B023 - called at once
+            if isinstance(made, Failure):
                 yield Generation(request.key, (), "error", 0, time.perf_counter() - started, made.reason)
 
     def _begin(self, request: Request, started: float) -> None:
@@ -156,7 +163,7 @@ class _Run:
         tiles, side = request.tiles, self._engine.checkpoint.tile_px
         if tiles.dtype != "uint8" or tiles.shape[1:] != (side, side, 3) or not len(tiles):
             raise ValueError(f"tiles are {tiles.dtype} {tiles.shape} where uint8 (tiles, {side}, {side}, 3) is needed")
-        picture = Picture(tiles)
+        picture = self._picture(tiles)
         left = picture.recall(self._engine.known)
         # An id that the network has no row for cannot be fed, not even as a guess.
         draft = tuple(token for token in request.draft if 0 <= token < self._engine.checkpoint.vocab_size)
@@ -171,16 +178,19 @@ class _Run:
             lawful=request.lawful,
             ear=request.ear,
         )
-        self._prompts[sequence] = _Prompt(request.ids, picture)
+        self._prompts[sequence] = Prompt(request.ids, picture)
         self._scheduler.add(sequence)
+
+    def _picture(self, tiles: npt.NDArray[np.uint8]) -> Picture:
+        return Picture(tiles)
 
     def _open(self) -> Iterator[Generation]:
         """Make slots for the first in the queue, if there are none that it fits in."""
         while (sequence := self._scheduler.blocked) is not None:
             self._close()
             length, count = self._measure(sequence)
-            made = _attempt(lambda: self._engine.network.cache(count, length))  # noqa: B023 - called at once
-            if not isinstance(made, _Failure):
+            made = attempt(lambda: self._engine.network.cache(count, length))  # noqa: B023 - called at once
+            if not isinstance(made, Failure):
                 self._cache = made
                 self._scheduler.open(count, length)
             elif made.full and count > 1:
@@ -210,14 +220,14 @@ class _Run:
     def _do(self, unit: Unit) -> Iterator[Generation]:
         match unit:
             case Encode(sequence):
-                left = _attempt(lambda: self._encode(sequence))
-                if isinstance(left, _Failure):
+                left = attempt(lambda: self._encode(sequence))
+                if isinstance(left, Failure):
                     yield from self._cope(sequence, left)
                 else:
                     self._scheduler.encoded(sequence, left)
             case Prefill(sequence):
-                found = _attempt(lambda: self._prefill(unit))
-                if isinstance(found, _Failure):
+                found = attempt(lambda: self._prefill(unit))
+                if isinstance(found, Failure):
                     yield from self._cope(sequence, found)
                     return
                 self._scheduler.prefilled(sequence, unit.stop)
@@ -242,8 +252,8 @@ class _Run:
     def _step(self, step: Step) -> Iterator[Generation]:
         """One step of all; if that fails, of each alone: what is in the slots is written again with the same."""
         started = time.perf_counter()
-        found = _attempt(lambda: self._predict(step.feeds))
-        if not isinstance(found, _Failure):
+        found = attempt(lambda: self._predict(step.feeds))
+        if not isinstance(found, Failure):
             self._engine.price.learn(step.rows, time.perf_counter() - started)
             for feed, ids in zip(step.feeds, found, strict=True):
                 if feed.sequence.slot is not None:  # unless memory has run out meanwhile
@@ -273,7 +283,7 @@ class _Run:
             yield from self._accept(sequence, agreed(feed.guessed, found))
             return
         state, start = sequence.state, sequence.position
-        chosen = _attempt(
+        chosen = attempt(
             lambda: choose(
                 feed.guessed,
                 found,
@@ -283,7 +293,7 @@ class _Run:
                 sequence.left,
             )
         )
-        if isinstance(chosen, _Failure):
+        if isinstance(chosen, Failure):
             yield from self._cope(sequence, chosen)
         else:
             ids, cut = chosen
@@ -304,7 +314,7 @@ class _Run:
             seconds = time.perf_counter() - sequence.started
             yield Generation(sequence.key, tuple(sequence.written), finish, sequence.steps, seconds, stop=sequence.stop)
 
-    def _cope(self, sequence: Sequence, failure: _Failure) -> Iterator[Generation]:
+    def _cope(self, sequence: Sequence, failure: Failure) -> Iterator[Generation]:
         """A unit has failed. If memory was full, all begin again in half as many slots, if there are several."""
         slots = self._cache.slots if self._cache else 1
         if failure.full and slots > 1:
@@ -315,7 +325,7 @@ class _Run:
         else:
             yield self._fail(sequence, failure)
 
-    def _fail(self, sequence: Sequence, failure: _Failure) -> Generation:
+    def _fail(self, sequence: Sequence, failure: Failure) -> Generation:
         """The page's own fault. If memory was not enough for it alone, then the number of slots was not the cause."""
         self._scheduler.drop(sequence)
         del self._prompts[sequence]
@@ -326,7 +336,7 @@ class _Run:
 
 
 @dataclass(slots=True)
-class _Prompt:
+class Prompt:
     """What a sequence begins with.
 
     rows  (rows, width) while they are put into the slot
@@ -337,8 +347,8 @@ class _Prompt:
     rows: torch.Tensor | None = None
 
 
-def _attempt(work: Callable[[], T]) -> T | _Failure:
+def attempt(work: Callable[[], T]) -> T | Failure:
     try:
         return work()
     except Exception as error:  # the page's fault, the library's or the device's: never the other pages'
-        return _Failure(f"{type(error).__name__}: {' '.join(str(error).split())}", is_out_of_memory(error))
+        return Failure(f"{type(error).__name__}: {' '.join(str(error).split())}", is_out_of_memory(error))

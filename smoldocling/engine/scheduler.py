@@ -8,10 +8,12 @@ Laws:
 - How a prompt is cut into units depends on that prompt alone.
 - What was added leaves once, through `accept` or `drop`; its slot is free again then.
 - Guesses are written down only where the decoder has found the same: an answer is the same with and without them.
+- Who is away, because a device has been sent his rows and has not answered yet, is fed nothing and gives no slot back.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
@@ -30,6 +32,22 @@ PROMPT_ROWS = 2048
 STEP_ROWS = 64
 # Longest guess of one sequence.
 MOST_GUESSED = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Which steps suit a device. As it stands here: one that is waited for at each.
+
+    crews    steps that can be on their way at once, each with another part of the running
+    ahead    steps that are taken without asking in between, where nothing is guessed
+    rows     of one step at most, guesses among them
+    guessed  longest guess of one sequence
+    """
+
+    crews: int = 1
+    ahead: int = 1
+    rows: int = STEP_ROWS
+    guessed: int = MOST_GUESSED
 
 
 @dataclass(slots=True, eq=False)
@@ -88,9 +106,9 @@ class Sequence:
         """Ids that may still be written."""
         return self.limit - len(self.written)
 
-    def guess(self, law: Law[Hashable] | None) -> Guess:
+    def guess(self, law: Law[Hashable] | None, most: int = MOST_GUESSED) -> Guess:
         """What it will write next, as far as that is within its limit: a step finds one id more than was guessed."""
-        most = min(self.left - 1, MOST_GUESSED)
+        most = min(self.left - 1, most)
         if self.guesser is None or most < 1:
             return Guess()
         lawful = law is not None and self.state is not None
@@ -131,9 +149,10 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Feed all running sequences at once, then `accept` what follows for each."""
+    """Feed running sequences at once, then `accept` what follows for each; that `ahead` times without new ids."""
 
     feeds: tuple[Feed, ...]
+    ahead: int = 1
 
     @property
     def rows(self) -> int:
@@ -153,23 +172,27 @@ class Scheduler:
         price: Price | None = None,
         law: Law[Hashable] | None = None,
         watcher: Watcher | None = None,
+        pace: Pace | None = None,
     ) -> None:
         """
         odds     of guesses; without them nothing is guessed
         price    of a step, which decides how much of a guess is worth its rows
         law      what may be written
         watcher  who notices that an answer has run away
+        pace     which steps suit the device
         """
         self._ends = ends
         self._law = law
         self._watcher = watcher
         self._odds = odds
         self._price = price or Price()
+        self._pace = pace or Pace()
         self._slots: Slots | None = None
         self._length = 0
         self._waiting: deque[Sequence] = deque()
         self._preparing: Sequence | None = None
         self._running: list[Sequence] = []
+        self._away: set[Sequence] = set()
         self._prepared = False
         """Whether the last unit was one of preparation."""
 
@@ -188,6 +211,7 @@ class Scheduler:
         self._waiting.extendleft(reversed(owners))
         self._slots, self._preparing = None, None
         self._running.clear()
+        self._away.clear()
 
     def add(self, sequence: Sequence) -> None:
         self._begin(sequence)
@@ -214,16 +238,43 @@ class Scheduler:
 
     def next(self) -> Unit | None:
         """What is to be done now. None if there is nothing, or if the first is blocked."""
+        unit = None if self._running and self._prepared else self.preparation()
+        self._prepared = unit is not None
+        return unit or self.step()
+
+    def preparation(self) -> Encode | Prefill | None:
+        """What is to be done next for the one that is prepared."""
         self._admit()
         sequence = self._preparing
-        if sequence and not (self._running and self._prepared):
-            self._prepared = True
-            if sequence.tiles_left:
-                return Encode(sequence)
-            start = sequence.rows_done
-            return Prefill(sequence, start, min(start + PROMPT_ROWS, sequence.prompt_rows))
-        self._prepared = False
-        return Step(self._feeds()) if self._running else None
+        if sequence is None:
+            return None
+        if sequence.tiles_left:
+            return Encode(sequence)
+        start = sequence.rows_done
+        return Prefill(sequence, start, min(start + PROMPT_ROWS, sequence.prompt_rows))
+
+    def step(self) -> Step | None:
+        """Feed those who are here, at most one crew of them."""
+        here = [sequence for sequence in self._running if sequence not in self._away]
+        crew = here[: math.ceil(len(self._running) / self._pace.crews)]
+        return self._step(crew) if crew else None
+
+    def leave(self, unit: Prefill | Step) -> None:
+        """It has been sent, and whom it is about is away until he is `back`. The last of a prompt frees the place of
+        the one that is prepared."""
+        if isinstance(unit, Step):
+            self._away.update(feed.sequence for feed in unit.feeds)
+        else:
+            assert unit.sequence is self._preparing and unit.last, "only a whole prompt has an answer to wait for"  # noqa: PT018
+            self._run_preparing()
+            self._away.add(unit.sequence)
+
+    def back(self, sequence: Sequence) -> None:
+        """What was sent for it is done."""
+        self._away.remove(sequence)
+
+    def is_away(self, sequence: Sequence) -> bool:
+        return sequence in self._away
 
     def encoded(self, sequence: Sequence, left: int) -> None:
         """So many of its tiles are still to be encoded."""
@@ -239,9 +290,7 @@ class Scheduler:
         cut  the law has chosen among these so that the answer can end within its limit
         """
         if sequence is self._preparing:
-            self._preparing = None
-            self._running.append(sequence)
-            sequence.guesser = Guesser(sequence.draft, self._odds) if self._odds else None
+            self._run_preparing()
         sequence.steps += 1
         sequence.cut |= cut
         finish = self._write(sequence, ids)
@@ -253,6 +302,7 @@ class Scheduler:
 
     def drop(self, sequence: Sequence) -> None:
         """It leaves, answered or not."""
+        assert sequence not in self._away, "a device writes into its slot"
         if sequence.slot is None:
             self._waiting.remove(sequence)
             return
@@ -292,14 +342,23 @@ class Scheduler:
         sequence.watch = self._watcher(sequence.most) if self._watcher else None
         sequence.cut = False
 
-    def _feeds(self) -> tuple[Feed, ...]:
-        """What each of the running is fed: all that is worth its rows."""
-        guesses = [sequence.guess(self._law) for sequence in self._running]
-        taken = worth(guesses, self._price, STEP_ROWS)
-        return tuple(
+    def _run_preparing(self) -> None:
+        """Its prompt is done."""
+        sequence = self._preparing
+        assert sequence is not None, "somebody is prepared"
+        self._preparing = None
+        self._running.append(sequence)
+        sequence.guesser = Guesser(sequence.draft, self._odds) if self._odds else None
+
+    def _step(self, crew: list[Sequence]) -> Step:
+        """Each is fed all that is worth its rows."""
+        guesses = [sequence.guess(self._law, self._pace.guessed) for sequence in crew]
+        taken = worth(guesses, self._price, self._pace.rows)
+        feeds = tuple(
             Feed(sequence, (sequence.written[-1], *guess.ids[:count]))
-            for sequence, guess, count in zip(self._running, guesses, taken, strict=True)
+            for sequence, guess, count in zip(crew, guesses, taken, strict=True)
         )
+        return Step(feeds, 1 if any(taken) else self._pace.ahead)
 
     def _admit(self) -> None:
         """The first in the queue becomes the one that is prepared, if that place and a slot are free."""

@@ -53,7 +53,8 @@ class Plain:
         q, k, v = heads.tensor_split((config.heads, config.heads + config.kv_heads), 1)
         cosine, sine = self._text.cosines[positions, None], self._text.sines[positions, None]  # (rows, 1, half)
         cache.place(number, slots, positions, rotated(k, cosine, sine), v)
-        return (rotated(q, cosine, sine) * config.head_dim**-0.5).to(qkv.dtype)
+        turned: torch.Tensor = rotated(q, cosine, sine) * config.head_dim**-0.5
+        return turned.to(qkv.dtype)
 
     def _look(
         self, number: int, q: torch.Tensor, slots: torch.Tensor, positions: torch.Tensor, cache: Cache

@@ -26,7 +26,11 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import torch
+
+Pixels = npt.NDArray[np.uint8]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -80,8 +84,8 @@ class Seam(Protocol):
         """A copy on the host, which may be read when the work that this is called in is done."""
         ...
 
-    def page(self, pixels: torch.Tensor) -> torch.Tensor:
-        """A page of bytes on the device, in the order of the queue that this is called in."""
+    def tiles(self, pixels: Sequence[Pixels]) -> torch.Tensor:
+        """Arrays of bytes of one shape, on the device below each other, in the order of the queue of this call."""
         ...
 
 
@@ -138,8 +142,8 @@ class Host:
     def get(self, found: torch.Tensor) -> torch.Tensor:
         return found.clone().cpu()
 
-    def page(self, pixels: torch.Tensor) -> torch.Tensor:
-        return pixels
+    def tiles(self, pixels: Sequence[Pixels]) -> torch.Tensor:
+        return torch.from_numpy(np.stack(pixels))
 
 
 class _Sent(Generic[T]):
@@ -149,11 +153,11 @@ class _Sent(Generic[T]):
 
     @property
     def ready(self) -> bool:
-        return self._end.query()
+        return bool(self._end.query())  # type: ignore[no-untyped-call]
 
     @property
     def seconds(self) -> float:
-        return self._begin.elapsed_time(self._end) / 1000
+        return float(self._begin.elapsed_time(self._end)) / 1000
 
     def value(self) -> T:
         self._end.synchronize()
@@ -219,8 +223,11 @@ class Cuda:
         copy = torch.empty(found.shape, dtype=found.dtype, pin_memory=True)
         return copy.copy_(found, non_blocking=True)
 
-    def page(self, pixels: torch.Tensor) -> torch.Tensor:
-        return pixels.pin_memory().to(self._device, non_blocking=True)
+    def tiles(self, pixels: Sequence[Pixels]) -> torch.Tensor:
+        # Copied once on the host, into pinned memory: what is not pinned is copied while the host waits.
+        pinned = torch.empty((len(pixels), *pixels[0].shape), dtype=torch.uint8, pin_memory=True)
+        np.stack(pixels, out=pinned.numpy())
+        return pinned.to(self._device, non_blocking=True)
 
 
 def seam(device: torch.device) -> Seam:

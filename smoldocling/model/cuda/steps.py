@@ -63,6 +63,7 @@ class Steps:
         self._widths = widths(group)
         self._recorded: dict[tuple[int, int], _Recording] = {}
 
+    @torch.inference_mode()
     def run(self, rows: Sequence[Rows], ahead: int = 1) -> torch.Tensor:
         """int64 (ahead, sequences, rows of the longest) on the host, to be read when this work is done.
 
