@@ -70,12 +70,16 @@ class Flow(Generic[T]):
     def leave(self, seconds: float = math.inf) -> None:
         """Stop everything and wait for the threads, at most so long."""
         limit = time.monotonic() + seconds
+        self.stop()
+        self._wait_for_maker(limit)
+        self._desk.rest(limit - time.monotonic())
+
+    def stop(self) -> None:
+        """Nothing is wanted any more: `results` ends soon. From any thread, before it has begun, too."""
         self._desk.leave(self._lane)
         self._wake()
         if self._question is not None:
             self._question.cancel()
-        self._wait_for_maker(limit)
-        self._desk.rest(limit - time.monotonic())
 
     def _wait_for_maker(self, limit: float) -> None:
         if self._thread is threading.current_thread():  # a garbage collector closes streams wherever it happens to run

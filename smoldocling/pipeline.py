@@ -215,16 +215,14 @@ class Converter:
             raise UnusableInput(f"{results[0].name}: {results[0].error}")
         return results[0]
 
-    def stream(self, inputs: Iterable[sources.Input] | sources.Input, *, ordered: bool = False) -> Iterator[PageResult]:
+    def stream(self, inputs: Iterable[sources.Input] | sources.Input, *, ordered: bool = False) -> Stream:
         """Pages as they are done, from many documents, in bounded memory; `ordered`: as they come in the inputs.
 
         A document that cannot be opened is a page with number 0 and status "failed". `inputs` is read in a thread of
         its own, a few pages ahead: it may be slow, and it may never end. Whoever stops half way closes the stream, or
-        lets it go.
+        lets it go; `Stream.stop` ends it from another thread.
         """
-        with closing(self._work(inputs, ordered)) as work:
-            for done in work:
-                yield _unopened(done) if isinstance(done, sources.Unfit) else done[1]
+        return Stream(partial(self._work, inputs, ordered))
 
     async def astream(
         self,
@@ -311,14 +309,14 @@ class Converter:
     ) -> Generator[_Done]:
         """Every page with the document it belongs to; documents that cannot be opened come without a page.
 
-        begun  called with what ends all of this from another thread
+        begun  called with what ends all of this soon, from another thread
         """
         held: dict[int, _Done] = {}
         turn = 0
         with closing(self._intake(ordered)) as intake:
             flow: Flow[Found] = Flow(self._desk, partial(self._requests, inputs, intake), intake.wake)
             if begun is not None:
-                begun(flow.leave)
+                begun(flow.stop)
             with closing(flow.results()) as results:
                 for found, outcome in results:
                     held[found.ticket if ordered else turn] = self._settled(intake, found, outcome)
@@ -372,6 +370,61 @@ class Converter:
         if job.alone is not None and page.status != "failed":
             page = _noted(page, f"read without a look at the document's other pages: {job.alone}")
         return job, replace(page, of=len(job.numbers), warnings=job.warnings)
+
+
+class Stream(Iterator[PageResult]):
+    """Pages as they are done. One thread iterates; any may `stop` it."""
+
+    def __init__(self, start: Callable[[Callable[[Leaving], None]], Generator[_Done]]) -> None:
+        self._end = _End()  # apart from this, so that who lets a stream go ends it
+        self._work = start(self._end.begun)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody has ended it early."""
+        return self._end.wanted
+
+    def __next__(self) -> PageResult:
+        if self.stopped:
+            self._work.close()
+        done = next(self._work)
+        return _unopened(done) if isinstance(done, sources.Unfit) else done[1]
+
+    def stop(self) -> None:
+        """Nothing more is wanted: iterating ends soon, pages on their way are given up. From any thread, at any time.
+
+        Whoever iterates waits until nothing of it is left; who stops it does not wait.
+        """
+        self._end.want()
+
+    def close(self) -> None:
+        """Stop, and wait until nothing of it is left. For the thread that iterates."""
+        self.stop()
+        self._work.close()
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _End:
+    """The end of a stream, wanted before it has begun or after."""
+
+    def __init__(self) -> None:
+        self.wanted = False
+        self._stop: Leaving | None = None
+
+    def begun(self, stop: Leaving) -> None:
+        self._stop = stop
+        if self.wanted:
+            stop()
+
+    def want(self) -> None:
+        self.wanted = True
+        if self._stop is not None:
+            self._stop()
 
 
 def _serving(

@@ -419,6 +419,5 @@ def test_a_page_that_only_the_model_fails_is_read_from_its_text_layer(
     assert page.error.startswith("the model failed: ")
     assert page.error.endswith("out of luck; read from the text layer")
     assert "tide gauge" in page.doctags
-    reader._text = "model"
-    (page,) = reader.stream(pdf(PROSE))
+    (page,) = reader.with_options(text="model").stream(pdf(PROSE))
     assert page.status == "failed"

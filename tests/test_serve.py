@@ -357,7 +357,8 @@ def test_cancelled_job_ends_and_its_place_is_free(running, client):
 def test_client_that_hangs_up_is_not_worked_for(running):
     """Nobody would read the answer."""
     pool = urllib3.PoolManager(retries=False)
-    long = document(*[f"page {n}" for n in range(48)])
+    lines = "\n".join(f"line {n} of a page that takes a while to be read" for n in range(25))
+    long = document(*[f"page {n}\n{lines}" for n in range(48)])
     with pytest.raises(urllib3.exceptions.TimeoutError):
         pool.request("POST", f"{running.url}/v1/convert", fields={"file": ("a.pdf", long)}, timeout=0.15)
     until(lambda: running.served.line.inside == 0, "its place is free")
