@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pymupdf
 
 from doctags.tree import GRID, Box
-from smoldocling.pages import marks
+from smoldocling.pages import bullets, marks
 from smoldocling.pages.frame import Frame, Rect, turned_by
 from smoldocling.pages.lines import FLAGS, Line, main_direction, visible_lines
 
@@ -24,6 +24,7 @@ class Ink:
 
     strokes   horizontal and vertical lines, edges of rectangles too      fills   painted areas that are not white
     shapes    everything else that is drawn: curves, slanted lines        links   rectangles with their web addresses
+    grounds   painted areas, those nearly as white as paper, too
     turn      clockwise quarters from the displayed page to the frame     size    width and height as displayed
     quarters  clockwise quarters from the page as it lies in the file, before its /Rotate, to the frame
     broken    how many of the `characters` have no known meaning
@@ -34,6 +35,7 @@ class Ink:
     fills: tuple[Rect, ...]
     strokes: tuple[Rect, ...]
     shapes: tuple[Rect, ...]
+    grounds: tuple[Rect, ...]
     links: tuple[tuple[Rect, str], ...]
     width: float
     height: float
@@ -80,12 +82,14 @@ def read(page: pymupdf.Page) -> Ink:
     drawn = marks.drawings(page, frame)
     grounds = images + drawn.fills
     lines, broken, characters = visible_lines(rows, direction, frame, lambda: grounds + marks.shades(page, frame))
+    lines, taken = bullets.bulleted(lines, drawn.dots)
     return Ink(
         lines=tuple(lines),
         images=tuple(images),
-        fills=tuple(drawn.fills),
-        strokes=tuple(drawn.strokes),
-        shapes=tuple(drawn.shapes),
+        fills=tuple(bullets.without(drawn.fills, taken)),
+        strokes=tuple(bullets.without(drawn.strokes, taken)),
+        shapes=tuple(bullets.without(drawn.shapes, taken)),
+        grounds=tuple(drawn.grounds),
         links=tuple(marks.links(page, frame)),
         width=frame.width,
         height=frame.height,

@@ -105,10 +105,20 @@ class _Judge:
             return True
         if (y1 < 0.15 or y0 > 0.85) and signs.is_page_number(item.text):
             return True
+        if self._is_of_the_body(item):
+            return False
         # a footnote near the foot of the page looks like a footer to the model
         noted = 0.5 < y0 < 1 - _EDGE and signs.has_note_mark(item.lines[0]) and len(item.lines[0].words) > 3
         named = item.kind in ("page-header", "page-footer") and not noted
         return named and (y1 < _EDGE or y0 > 1 - _EDGE or (self._manner.pages == 1 and (y1 < 0.13 or y0 > 0.87)))
+
+    def _is_of_the_body(self, item: Region) -> bool:
+        """Whether what stands alone at the edge of a page is text: an item, a heading, a last sentence."""
+        body = self._manner.body
+        sentence = signs.is_sentence(item.text) and not signs.is_notice(item.text)
+        heading = item.size > body + 0.7 and self._heads(item)
+        item_of_a_list = item.lines[0].words[0].text in glyphs.ITEM_SIGNS
+        return item_of_a_list or heading or (sentence and item.size > body - 0.6)
 
     def _is_formula(self, item: Region) -> bool:
         words = [word for line in item.lines for word in line.words]
@@ -153,8 +163,10 @@ class _Judge:
     def _is_heading(self, item: Region) -> bool:
         text = item.text
         letters = sum(char.isalpha() for char in text)
-        if len(item.lines) > 4 or len(text) > 200 or not letters or signs.is_source(text):
+        if len(item.lines) > 4 or len(text) > 200 or signs.is_source(text):
             return False
+        if not letters:  # a version, a date behind it
+            return signs.is_numbered(text) and "." in text and item.size > 1.15 * self._manner.body
         if letters < 0.4 * len(text.replace(" ", "")) and (glyphs.math_signs(text) or not signs.is_numbered(text)):
             return False  # a formula, a row of figures
         size, body = item.size, self._manner.body

@@ -26,6 +26,8 @@ FLAGS = (
 _UNKNOWN = 128  # char_flags: the font does not say which characters its codes stand for; the codes come instead
 _PAINTED = 16 | 32  # char_flags: the span is filled or stroked
 _SUPERSCRIPT = 1  # flags: the span stands above the baseline
+_CONTROLS = frozenset("\x03\x07\x08")  # where a layout program indents or ends a style; nothing is drawn
+_OPENING, _CLOSING = frozenset("([{“‘"), frozenset(")]},.;:!?”’")
 _WHITE = 0xF8  # from here on a colour channel counts as paper
 _MIN_SIZE = 1.5  # points; smaller text cannot be read by a person, only by a machine
 _ASCENT, _DESCENT = 0.78, 0.22  # font sizes above and below the baseline that letters reach; accents a little more
@@ -151,6 +153,8 @@ def visible_lines(
 ) -> tuple[list[Line], int, int]:
     """Visible lines, the number of characters without meaning among theirs, and the number of all their characters."""
     styles: dict[tuple[Any, ...], Style] = {}
+    # in a font that has a map, only single codes are unknown: those of empty boxes
+    mapped = {span["font"] for row in rows for span in row["spans"] if not span["char_flags"] & _UNKNOWN}
     visible: list[Line] = []
     ghosts: list[Line] = []  # painted with render mode 3: OCR text under a scan, or hidden
     pale: list[Line] = []  # white: on paper hidden, on a dark ground not
@@ -164,7 +168,7 @@ def visible_lines(
         if set(groups) - {"gap"} == {"ink"}:
             groups = {"ink": row["spans"]}
         for fate, bin_ in (("ink", visible), ("ghost", ghosts), ("pale", pale)):
-            line = _line(groups[fate], upright, frame, styles) if fate in groups else None
+            line = _line(groups[fate], upright, frame, styles, mapped) if fate in groups else None
             if line is not None:
                 bin_.append(line)
     if pale or (ghosts and visible):
@@ -196,12 +200,15 @@ def _fate(span: Any) -> str:
     return "ink"
 
 
-def _line(spans: list[Any], upright: bool, frame: Frame, styles: dict[tuple[Any, ...], Style]) -> Line | None:
+def _line(
+    spans: list[Any], upright: bool, frame: Frame, styles: dict[tuple[Any, ...], Style], mapped: set[str]
+) -> Line | None:
     """The words of some spans of one row, None if nothing of it is on the page."""
     words: list[Word] = []
     chars: list[_Char] = []
     rtl = any(glyphs.is_rtl(char["c"]) for span in spans for char in span["chars"])
     last = ""
+    paddings = _paddings(spans)
     for span in spans:
         font = span["font"]
         key = (font, span["size"], span["flags"], span["color"])
@@ -211,8 +218,13 @@ def _line(spans: list[Any], upright: bool, frame: Frame, styles: dict[tuple[Any,
         raised = bool(span["flags"] & _SUPERSCRIPT)
         # "10" and a raised "6" must not read as 106; a run that has no raised form as a whole stays as it is
         high = raised and all(char["c"] in glyphs.SUPERSCRIPTS or char["c"].isspace() for char in span["chars"])
-        unknown = bool(span["char_flags"] & _UNKNOWN)
+        unknown = bool(span["char_flags"] & _UNKNOWN) and font not in mapped
         for char in span["chars"]:
+            if char["c"] in _CONTROLS and not unknown:
+                _close(words, chars, rtl, upright, frame)
+                continue
+            if id(char) in paddings:
+                continue
             # a space that MuPDF adds has no code of its own
             coded = unknown and not char["synthetic"]
             last = glyphs.from_code(char["c"], font) if coded else glyphs.clean(char["c"], font)
@@ -245,6 +257,22 @@ def _line(spans: list[Any], upright: bool, frame: Frame, styles: dict[tuple[Any,
         open=last == " ",
         upright=upright,
     )
+
+
+def _paddings(spans: list[Any]) -> set[int]:
+    """Spaces by identity that MuPDF sees between code inside a sentence and its comma: the white around its ground."""
+    monos = [glyphs.is_mono(span["font"], span["flags"]) for span in spans]
+    if all(monos) or not any(monos):
+        return set()
+    flat = [(char, mono) for span, mono in zip(spans, monos, strict=True) for char in span["chars"]]
+    return {
+        id(char)
+        for (before, code), (char, _), (after, next_code) in zip(flat, flat[1:], flat[2:], strict=False)
+        if char["synthetic"]
+        and (
+            (code and not next_code and after["c"] in _CLOSING) or (next_code and not code and before["c"] in _OPENING)
+        )
+    }
 
 
 def _close(words: list[Word], chars: list[_Char], rtl: bool, upright: bool, frame: Frame) -> None:

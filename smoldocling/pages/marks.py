@@ -13,32 +13,45 @@ from smoldocling.pages.frame import Frame, Rect
 
 _MAX_DRAWINGS = 20_000  # maps and CAD plans have more paths than a table ever needs
 _THIN = 3.0  # points; a narrower rectangle is a line
+_DOT = (1.2, 8.0)  # points; the sides of a bullet that is drawn and not written
+_PAPER = 0.97  # from here on a painted area is no shade of a table's
+_WHITE = 0.995  # from here on it is as white as paper
 
 
 @dataclass(slots=True)
 class Marks:
-    """Painted areas that are not white; horizontal and vertical lines; everything else that is drawn."""
+    """Painted areas that are not white; horizontal and vertical lines; everything else that is drawn.
+
+    grounds  the faintest painted areas too: what a listing stands on
+    dots     small squares and rounds, which may be bullets, each with the character for it
+    """
 
     fills: list[Rect]
     strokes: list[Rect]
     shapes: list[Rect]
+    grounds: list[Rect]
+    dots: list[tuple[Rect, str]]
 
 
 def drawings(page: pymupdf.Page, frame: Frame) -> Marks:
     """What is drawn on the page, sorted into painted areas, axis-parallel lines and everything else."""
-    marks = Marks([], [], [])
+    marks = Marks([], [], [], [], [])
     for path in page.get_cdrawings()[:_MAX_DRAWINGS]:
         rect = frame.turned(path["rect"])
         if not frame.shows(rect):
             continue
         width, height = rect[2] - rect[0], rect[3] - rect[1]
         fill = path.get("fill")
+        if _is_dot(width, height):
+            marks.dots.append((rect, _bullet(path["items"][0][0], fill is not None)))
         if min(width, height) <= _THIN:
             if max(width, height) > _THIN:
                 marks.strokes.append(rect)
             continue
-        if fill is not None and min(fill) < 0.97 and (path.get("fill_opacity") or 1) > 0:
-            marks.fills.append(rect)
+        if fill is not None and min(fill) < _WHITE and (path.get("fill_opacity") or 1) > 0:
+            marks.grounds.append(rect)
+            if min(fill) < _PAPER:
+                marks.fills.append(rect)
         stroked = path.get("color") is not None and "s" in path["type"]
         for item in path["items"]:
             if item[0] == "re" and (stroked or fill is not None):
@@ -59,6 +72,17 @@ def drawings(page: pymupdf.Page, frame: Frame) -> Marks:
                 marks.shapes.append(rect)
                 break
     return marks
+
+
+def _is_dot(width: float, height: float) -> bool:
+    least, most = min(width, height), max(width, height)
+    return _DOT[0] <= least and most <= _DOT[1] and most < 1.3 * least
+
+
+def _bullet(item: str, filled: bool) -> str:
+    if item == "re":
+        return "▪"
+    return "•" if filled else "◦"
 
 
 def links(page: pymupdf.Page, frame: Frame) -> list[tuple[Rect, str]]:

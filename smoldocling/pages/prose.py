@@ -15,6 +15,9 @@ from smoldocling.pages import glyphs
 from smoldocling.pages.frame import Rect
 from smoldocling.pages.lines import Glyph, Line, Word
 
+# Empty rows of a listing that are kept; more of them are a gap between two pieces of it.
+_MOST_EMPTY = 3
+
 _HYPHENS = ("-", "\u2010")
 _DASHES = ("—", "–", "/")
 
@@ -256,8 +259,9 @@ def listing(lines: Sequence[Line]) -> str:
     pitch = pitches[len(pitches) // 2] if pitches else 0.0
     result: list[str] = []
     for index, line in enumerate(lines):
-        if index and pitch and line.baseline - lines[index - 1].baseline > 1.7 * pitch:
-            result.append("")
+        if index and pitch:
+            empty = round((line.baseline - lines[index - 1].baseline) / pitch - 0.2) - 1
+            result += [""] * min(max(0, empty), _MOST_EMPTY)
         text = " " * round((line.words[0].x0 - left) / column) + line.words[0].text
         for before, word in pairwise(line.words):
             gap = (word.x0 - before.x1) / column

@@ -11,13 +11,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from smoldocling.pages import prose, signs
+from smoldocling.pages import glyphs, prose, signs
 from smoldocling.pages.cells import Grid
 from smoldocling.pages.columns import is_tabular
 from smoldocling.pages.frame import Rect
 from smoldocling.pages.ink import Ink
 from smoldocling.pages.layout import Group
 from smoldocling.pages.lines import Line
+
+# Empty rows within one listing.
+_MOST_SKIPPED = 2
 
 TEXT_KINDS = frozenset(
     [
@@ -73,7 +76,7 @@ def region(kind: str, lines: Sequence[Line], group: Group | None = None) -> Regi
 
 def gather(ink: Ink, groups: tuple[Group, ...], body: float) -> list[Region]:
     """All lines of a page in regions of a provisional kind; `body` is the document's body size in points."""
-    upright = [line for line in ink.lines if line.upright]
+    listings, upright = _grounded([line for line in ink.lines if line.upright], ink.grounds)
     loose: list[Line] = []
     bins: dict[int, list[Line]] = {}
     boxes = groups
@@ -94,11 +97,36 @@ def gather(ink: Ink, groups: tuple[Group, ...], body: float) -> list[Region]:
         elif lines:
             found.append(region(group.kind, prose.rows(lines), group))
     found += [region("text", prose.rows(lines)) for lines in clusters(loose)]
-    result: list[Region] = []
+    result = listings
     for item in found:
         result += _cut(item, body) if item.kind in TEXT_KINDS else [item]
     result += [region("rotated", [line]) for line in ink.lines if not line.upright]
     return result
+
+
+def _grounded(lines: list[Line], grounds: Sequence[Rect]) -> tuple[list[Region], list[Line]]:
+    """Listings that stand on a ground of their own, which ends with no word, and the other lines."""
+    listings: list[Region] = []
+    rest = lines if any(line.style.mono for line in lines) else []
+    if not rest:
+        return [], lines
+    for ground in sorted(grounds, key=lambda rect: -(rect[2] - rect[0]) * (rect[3] - rect[1])):
+        inside = [line for line in rest if _middle_in(line, ground)]
+        letters = sum(len(line.text) for line in inside)
+        if not inside or sum(len(line.text) for line in inside if _is_mono(line)) < 0.8 * letters:
+            continue
+        size = inside[0].style.size
+        rows = _code_lines(inside)
+        hugs = ground[2] - max(line.x1 for line in inside) < 2 * size
+        if (len(rows) > 1 or not hugs) and all(line.x1 <= ground[2] + size for line in inside):
+            listings.append(region("code", rows))
+            rest = [line for line in rest if line not in inside]
+    return listings, rest
+
+
+def _middle_in(line: Line, rect: Rect) -> bool:
+    x, y = (line.x0 + line.x1) / 2, (line.y0 + line.y1) / 2
+    return rect[0] <= x <= rect[2] and rect[1] <= y <= rect[3]
 
 
 def whole_listings(found: list[Region]) -> list[Region]:
@@ -141,7 +169,18 @@ def _one_listing(a: Region, b: Region) -> bool:
     white = max(b.rect[1] - a.rect[3], a.rect[1] - b.rect[3])
     beside = min(a.rect[2], b.rect[2]) - max(a.rect[0], b.rect[0]) > 0
     # a row that is indented may end left of a closing bracket's side, but never begins left of the listing
-    return beside and white < 1.1 * a.size
+    return beside and (white < 1.1 * a.size or _skips_rows(a, b))
+
+
+def _skips_rows(a: Region, b: Region) -> bool:
+    """Whether a listing goes on after some empty rows, which have the height of the others."""
+    upper, lower = (a, b) if a.rect[1] < b.rect[1] else (b, a)
+    pitches = sorted(low.baseline - up.baseline for item in (a, b) for up, low in pairwise(item.lines))
+    if not pitches or upper.kind != "code" or lower.kind != "code":
+        return False
+    pitch = pitches[len(pitches) // 2]
+    rows = (lower.lines[0].baseline - upper.lines[-1].baseline) / max(pitch, 0.1)
+    return rows < _MOST_SKIPPED + 1.5 and abs(rows - round(rows)) < 0.04
 
 
 def peeled(item: Region, strokes: Sequence[Rect]) -> tuple[list[Line], Region, list[Line]]:
@@ -312,6 +351,8 @@ def _is_mono(line: Line) -> bool:
 def _starts_anew(before: list[Line], line: Line, item: Region, body: float, pitch: float) -> bool:
     last = before[-1]
     size = max(last.style.size, line.style.size)
+    if line.words[0].text in glyphs.ITEM_SIGNS and len(line.words) > 1:
+        return True
     if signs.bullet(line) is not None and (
         item.kind == "list-item" or abs(line.x0 - before[0].x0) < 1.5 * size or line.x0 < last.x0
     ):

@@ -28,6 +28,7 @@ _CAPTION_WORDS = re.compile(
 # So long a text is a paragraph, however it ends; shorter ones need so many words that are no names.
 _LONG_PROSE, _FEWEST_SMALL = 400, 4
 _SOURCE = re.compile(r"(?:Sources?|Notes?|Quelle|Fuente|Fonte|NB|N\.B\.)\s?:", re.IGNORECASE)
+_NOTICE = re.compile(r"©|\(c\) ?\d{4}|copyright|all rights|licen[cs]e|doi[:. ]|https?://|www\.|preprint|arxiv", re.I)
 _ORDERED = re.compile(
     r"(?:\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})\)|(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})\.|\[\d{1,3}\]|[①-⑳])$"
 )
@@ -91,6 +92,11 @@ def is_sentence(text: str) -> bool:
         return True
     small = sum(word[0].islower() or not word[0].isupper() for word in words)
     return ended and (small >= max(_FEWEST_SMALL, 0.5 * len(words)) or (len(text) > 30 and not text[0].isascii()))
+
+
+def is_notice(text: str) -> bool:
+    """Whether a text says whose a page is and where it is to be found, as in margins."""
+    return bool(_NOTICE.search(text))
 
 
 def is_source(text: str) -> bool:
