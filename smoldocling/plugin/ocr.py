@@ -81,6 +81,9 @@ class SmolDoclingOcr(BaseOcrModel):
             if found.status != "failed":
                 known = cells(regions(found), page.size, from_ocr=True)
                 self.post_process_cells(_within(known, places[page.page_no]), page, conv_res)
+                # without a text of its own to compare with, nobody knows how well a page has been read
+                score = float("nan") if found.agreement is None else found.agreement
+                conv_res.confidence.pages[page.page_no].ocr_score = score
 
 
 def _within(found: Sequence[TextCell], places: Sequence[BoundingBox]) -> list[TextCell]:

@@ -42,7 +42,7 @@ class Region:
 
     box    on the grid of 0..500
     text   of anything but tables, which have a `grid`
-    score  share of it that the page's own text confirms, 0 to 1; 1 where nobody knows
+    score  share of it that the page's own text confirms, 0 to 1; that of the page where nobody knows, 1 failing that
     inner  what lies in a picture or in a region of keys and values
     """
 
@@ -65,7 +65,8 @@ class _Found:
 def regions(page: PageResult) -> tuple[Region, ...]:
     """The regions of a page, running heads included."""
     elements = list(walk(page.tree))
-    scores = {id(elements[n]): score for n, score in page.scores.items()}
+    scores = dict.fromkeys(map(id, elements), 1.0 if page.agreement is None else page.agreement)
+    scores |= {id(elements[n]): score for n, score in page.scores.items()}
     return _placed([found for block in outline(page.tree, furniture=True) for found in _of(block, scores)])
 
 
