@@ -43,7 +43,7 @@ class SmolDoclingOptions(PaginatedPipelineOptions):
     Pipelines with the same model, engine and settings for it share one engine, whatever else their options are.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
     kind: ClassVar[str] = "smoldocling"
 
     model: Annotated[

@@ -28,8 +28,7 @@ from docling_core.types.doc import DocumentOrigin, Size
 
 from doctags.tree import GRID, Box
 from smoldocling import layer
-from smoldocling.errors import UnusableOption
-from smoldocling.hub import SHORT_NAMES
+from smoldocling.errors import NoCheckpoint, UnusableOption
 from smoldocling.pages.sources import Source, Unfit, because
 from smoldocling.plugin import facts, opened, shared
 from smoldocling.plugin.images import Wish, illustrate
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from smoldocling.pipeline import Converter
 
 _log = logging.getLogger(__name__)
+READ_BY = "pages are read by the engine %r: %s"
 
 
 @dataclass(slots=True)
@@ -86,7 +86,7 @@ class SmolDoclingPipeline(ConvertPipeline):
         self._runs: dict[int, _Run] = {}
         for why in (self._converter.without_model, self._converter.without_native):
             if why is not None:
-                _log.warning("pages are read by the engine %r: %s", self._converter.engine, why)
+                _log.warning(READ_BY, self._converter.engine, why)
 
     @classmethod
     def get_default_options(cls) -> SmolDoclingOptions:
@@ -105,19 +105,25 @@ class SmolDoclingPipeline(ConvertPipeline):
             raise OperationNotAllowed(
                 f"server {options.server}: pages would be sent there; allow it with enable_remote_services=True"
             )
-        names = ("engine", "splits", "dtype", "batch_size", "max_new_tokens", "drafts", "constrain", "workers")
+        names = ("splits", "dtype", "batch_size", "max_new_tokens", "drafts", "constrain", "workers", "server")
         device = str(getattr(options.accelerator_options.device, "value", options.accelerator_options.device))
         return {name: getattr(options, name) for name in names} | {
-            "model": self._model(options.model),
+            **self._model(),
             "device": device if options.device == "auto" else options.device,
-            "server": options.server,
         }
 
-    def _model(self, model: str) -> str:
-        """The model's folder where Docling has its models in one; there, no network is asked."""
-        if self.artifacts_path is None or self.pipeline_options.server is not None or shared.is_folder(model):
-            return model
-        return str(self.artifacts_path / SHORT_NAMES.get(model, model).replace("/", "--"))
+    def _model(self) -> dict[str, str]:
+        """Which model, and which engine where Docling's folder of models does not have it."""
+        model, engine = self.pipeline_options.model, self.pipeline_options.engine
+        if engine == "textlayer" or self.pipeline_options.server is not None:
+            return {"model": model, "engine": engine}
+        try:
+            return {"model": shared.located(model, self.artifacts_path), "engine": engine}
+        except NoCheckpoint as error:
+            if engine != "auto":
+                raise
+            _log.warning(READ_BY, layer.ENGINE, error.reason)
+            return {"model": model, "engine": layer.ENGINE}
 
     @property
     def _wish(self) -> Wish:

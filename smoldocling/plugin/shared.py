@@ -10,9 +10,11 @@ from __future__ import annotations
 import inspect
 import os
 import threading
+from pathlib import Path
 from typing import Any, Unpack
 from weakref import WeakValueDictionary
 
+from smoldocling.errors import NoCheckpoint
 from smoldocling.hub import SHORT_NAMES
 from smoldocling.pipeline import Converter
 from smoldocling.wanted import Wishes
@@ -50,6 +52,20 @@ def converter(**settings: Any) -> Converter:
         if found is None:
             found = _HELD[key] = _Shared(**whole.arguments)
         return found
+
+
+def located(model: str, artifacts_path: Path | None) -> str:
+    """The model, or its folder where Docling has all models in one; there, no network is asked. Raises NoCheckpoint."""
+    if artifacts_path is None or is_folder(model):
+        return model
+    folder = artifacts_path / SHORT_NAMES.get(model, model).replace("/", "--")
+    if not folder.is_dir():
+        raise NoCheckpoint(
+            f"{model} is not in artifacts_path: there is no {folder}",
+            f"'hf download {SHORT_NAMES.get(model, model)} --local-dir {folder}' fetches it where there is a network,"
+            " or use the textlayer engine",
+        )
+    return str(folder)
 
 
 def is_folder(model: str) -> bool:
