@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import re
 import subprocess
 import sys
 import threading
@@ -336,6 +338,36 @@ def test_a_result_can_be_saved_and_loaded(samples, tmp_path):
     kept = ConversionAssets.load(tmp_path / "kept.zip")
     assert kept.document == result.document
     assert kept.status is ConversionStatus.SUCCESS
+
+
+def test_what_the_model_fails_on_is_answered_from_the_page_itself():
+    """The document is whole, and still somebody should look at the server."""
+    with answering(lambda page: None) as url:
+        result = docling(engine="auto", server=url, enable_remote_services=True).convert(stream(pdf(PROSE)))
+    assert result.status is ConversionStatus.PARTIAL_SUCCESS
+    assert said(result) == [("model", "inference_failure", 1)]
+    assert result.errors[0].error_message.startswith("the model failed: ")
+    assert "tide gauge" in result.document.export_to_text()
+
+
+def _blocks() -> list[tuple[str, str]]:
+    """Code and what it is said to print, from the documentation."""
+    text = (ROOT / "docs" / "docling.md").read_text().split("\n## Python\n")[1].split("\n## ")[0]
+    return re.findall(r"^```python\n(.*?)^```\n(?:\n```\n(.*?)^```\n)?", text, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_the_documentation_runs_as_it_stands(place):
+    """Word for word, in a process of its own, where no hub can be reached."""
+    code, printed = _blocks()[place]
+    closed = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env=closed
+    )
+    if printed:
+        assert done.stdout == printed
+    elif "print(" in code:
+        assert len(done.stdout.splitlines()) > 3
 
 
 def test_the_plugin_loads_nothing_heavy():
