@@ -16,15 +16,20 @@ from smoldocling.pages.frame import Rect
 from smoldocling.pages.lines import Line
 
 
-def columns(rect: Rect, chunks: Sequence[Line], vertical: Sequence[Rect], model: Sequence[float]) -> list[float]:
+def columns(
+    rect: Rect, chunks: Sequence[Line], vertical: Sequence[Rect], shades: Sequence[Rect], model: Sequence[float]
+) -> list[float]:
+    """Borders of the columns from left to right, outer ones included: by lines, edges of shaded areas, white space."""
+    drawn, vertical = vertical, [*vertical, *shades]
     left, right = min(rect[0], *(c.x0 for c in chunks)), max(rect[2], *(c.x1 for c in chunks))
     top, bottom = rect[1], rect[3]
     ruled = [x for x in positions(vertical, 0, 2, 0.3 * (bottom - top)) if left + 4 < x < right - 4]
     gaps = _gutters(chunks)
     size = median(chunk.style.size for chunk in chunks)
     inner = list(ruled)
-    walled = len(ruled) >= 0.6 * len(gaps) and all(any(abs(v[0] - x) < 12 for v in vertical) for x in (left, right))
-    if walled:
+    closed = len(ruled) >= 0.6 * len(gaps) and all(any(abs(v[0] - x) < 12 for v in vertical) for x in (left, right))
+    through = [x for x in positions(drawn, 0, 2, 0.7 * (bottom - top)) if left + 4 < x < right - 4]
+    if closed or len(through) == len(ruled) > 1:
         # a lattice: white space parts one of its columns only if it does so in most rows
         rows = baselines(chunks)
         edges = [left - 1, *ruled, right + 1]
@@ -32,10 +37,11 @@ def columns(rect: Rect, chunks: Sequence[Line], vertical: Sequence[Rect], model:
             if any(a - 1 <= x <= b + 1 for x in ruled):
                 continue
             low, high = max(x for x in edges if x <= a + 1), min(x for x in edges if x >= b - 1)
+            inside = [row for row in rows if any(low < (c.x0 + c.x1) / 2 < high for c in row)]
             parted = sum(
-                any(low < c.x1 <= a + 1 for c in row) and any(b - 1 <= c.x0 < high for c in row) for row in rows
+                any(low < c.x1 <= a + 1 for c in row) and any(b - 1 <= c.x0 < high for c in row) for row in inside
             )
-            if parted > 0.6 * len(rows):
+            if parted > 0.6 * len(inside):
                 inner.append((a + b) / 2)
     elif len(ruled) < 2 or len(ruled) < len(gaps):
         inner += [x for x in (_into_gap(x, gaps) for x in model) if _far(x, inner, size)]

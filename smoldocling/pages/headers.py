@@ -15,8 +15,8 @@ from smoldocling.pages.frame import Rect
 
 def with_headings(grid: Grid, horizontal: Sequence[Rect], fills: Sequence[Rect]) -> Grid:
     """The grid with its header rows marked and its spanning headings widened."""
-    count = _header_rows(grid, horizontal, fills)
-    slots = _grouped(grid, count)
+    count = _with_parts(grid, _header_rows(grid, horizontal, fills))
+    slots = _labels(_grouped(grid, count), count, grid.columns)
     if count > 1:
         slots = _widened(grid, slots, count, horizontal)
     for slot in slots:
@@ -29,6 +29,26 @@ def with_headings(grid: Grid, horizontal: Sequence[Rect], fills: Sequence[Rect])
         if len(full) == 1 and full[0].column == 0 and full[0].column_span == grid.columns > 1:
             full[0].kind = "section"
     return replace(grid, slots=tuple(slots))
+
+
+def _with_parts(grid: Grid, count: int) -> int:
+    """Header rows with those in which the parts of a heading over several columns stand: they name no row."""
+    over = {s.row + s.row_span for s in grid.slots if s.lines and s.column and 1 < s.column_span < grid.columns}
+    named = {slot.row for slot in grid.slots if slot.column == 0 and slot.lines}
+    while 0 < count < min(4, grid.rows - 1) and count in over and count not in named:
+        count += 1
+    return count
+
+
+def _labels(slots: Sequence[Slot], count: int, columns: int) -> list[Slot]:
+    """Below the header, a text that runs beyond its column goes on as far as nothing else stands in its row."""
+    owner = {place: slot for slot in slots for place in places(slot)}
+    for slot in [s for s in slots if s.row >= count and s.lines and s.column_span > 1 and s.row_span == 1]:
+        end = slot.column + slot.column_span
+        while end < columns and not owner[slot.row, end].lines and owner[slot.row, end].row_span == 1:
+            end += 1
+        claim(owner, Slot(slot.row, slot.column, 1, end - slot.column))
+    return row_major(owner)
 
 
 def _grouped(grid: Grid, count: int) -> list[Slot]:
@@ -96,7 +116,7 @@ def _worded(rows: Sequence[Sequence[Slot]], count: int) -> bool:
 
 
 def _widened(grid: Grid, slots: list[Slot], count: int, horizontal: Sequence[Rect]) -> list[Slot]:
-    """Headings that stand over several columns made to span them; the others made to span all header rows."""
+    """Headings that stand over several columns made to span them, those between the rows made to span all rows."""
     owner = {place: slot for slot in slots for place in places(slot)}
     for slot in [s for s in slots if s.row < count - 1 and s.lines]:
         left, right = slot.column, slot.column + slot.column_span
@@ -111,14 +131,32 @@ def _widened(grid: Grid, slots: list[Slot], count: int, horizontal: Sequence[Rec
             low, high = _centred(grid, slot, owner)
         if (low, high) != (left, right):
             claim(owner, Slot(slot.row, low, slot.row_span, high - low))
-    # a heading without others above or below it owns the column's whole header
-    for column in range(grid.columns):
-        stack = {id(owner[row, column]): owner[row, column] for row in range(count)}
-        if len(stack) > 1 and all(s.column == column and s.column_span == 1 for s in stack.values()):
-            spanned = any(s.column_span > 1 for s in owner.values() if s.row < count)
-            if spanned or sum(bool(s.lines) for s in stack.values()) == 1:
-                claim(owner, Slot(0, column, count, 1))
+    for stack in _between_rows(grid.columns, owner, count):
+        claim(owner, Slot(0, stack[0].column, count, 1))
     return row_major(owner)
+
+
+def _between_rows(columns: int, owner: dict[tuple[int, int], Slot], count: int) -> list[list[Slot]]:
+    """The header's columns whose text stands in the middle of its rows, on no line with the headings of any of them."""
+    stacks = [row_major({(row, 0): owner[row, column] for row in range(count)}) for column in range(columns)]
+    lines = [line for slot in row_major(owner) if slot.row < count for line in slot.lines]
+    if not lines:
+        return []
+    centre = (min(line.y0 for line in lines) + max(line.y1 for line in lines)) / 2
+    found = []
+    for stack in stacks:
+        own = [line for slot in stack for line in slot.lines]
+        if len(stack) > 1 and own and all(slot.column_span == 1 for slot in stack):
+            middle = (min(line.y0 for line in own) + max(line.y1 for line in own)) / 2
+            if abs(middle - centre) < 0.4 * own[0].style.size:
+                found.append(stack)
+    inside = {id(line) for stack in found for slot in stack for line in slot.lines}
+    others = [line.y1 for line in lines if id(line) not in inside]
+    return [
+        stack
+        for stack in found
+        if not any(abs(line.y1 - y) < 0.2 * line.style.size for slot in stack for line in slot.lines for y in others)
+    ]
 
 
 def _rule_below(grid: Grid, slot: Slot, horizontal: Sequence[Rect]) -> tuple[float, float] | None:

@@ -9,6 +9,7 @@ from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import replace
 
+from smoldocling.pages import beside
 from smoldocling.pages.frame import Rect
 from smoldocling.pages.ink import Ink
 from smoldocling.pages.layout import Group
@@ -109,6 +110,7 @@ def with_ruled_tables(groups: Sequence[Group], ink: Ink) -> tuple[Group, ...]:
         else:
             result.append(group)
             used.update(inner)
+    result = [piece for group in result for piece in (beside.apart(group, ink) if group.kind == "table" else [group])]
     fresh = dict.fromkeys(rect for rect in found if rect not in used)
     return (*result, *(Group("table", rect) for rect in fresh))
 

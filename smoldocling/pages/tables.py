@@ -38,16 +38,13 @@ def read_grid(
         return None
     horizontal, vertical = borders.rulings(strokes, rect)
     # shaded rows and columns stand for rulings where there are none; beside rulings they are only decoration
-    across, down = horizontal, vertical
-    if len(borders.positions(horizontal, 1, 3, 20)) < 4:
-        across = horizontal + borders.shaded_edges(fills, rect, 0)
-    if len(borders.positions(vertical, 0, 2, 10)) < 3:
-        down = vertical + borders.shaded_edges(fills, rect, 1)
-    xs = column_borders.columns(rect, chunks, down, columns)
-    ys = row_borders.rows(rect, chunks, across, vertical, rows, xs)
+    rows_shaded = borders.shaded_edges(fills, rect, 0) if len(borders.positions(horizontal, 1, 3, 20)) < 4 else []
+    columns_shaded = borders.shaded_edges(fills, rect, 1) if len(borders.positions(vertical, 0, 2, 10)) < 3 else []
+    xs = column_borders.columns(rect, chunks, vertical, columns_shaded, columns)
+    ys = row_borders.rows(rect, chunks, horizontal + rows_shaded, vertical, rows, xs)
     if len(xs) < 3 or len(ys) < 3:
         return None
-    slots = _filled(xs, ys, chunks, down)
+    slots = _filled(xs, ys, chunks, vertical + columns_shaded)
     slots = _joined_by_rulings(slots, xs, ys, horizontal, vertical)
     grid = _compacted(Grid(tuple(xs), tuple(ys), tuple(slots)))
     if grid.rows < 2 or grid.columns < 2:
