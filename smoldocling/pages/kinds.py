@@ -89,9 +89,13 @@ class _Judge:
             return "list-item"
         if self._is_heading(item):
             return "section-header"
-        if item.kind == "caption" and any(
-            other.kind in ("table", "picture") and captions.distance(item.rect, other.rect) < captions.REACH
-            for other in found
+        if (
+            item.kind == "caption"
+            and not signs.speaks_of(text)
+            and any(
+                other.kind in ("table", "picture") and captions.distance(item.rect, other.rect) < captions.REACH
+                for other in found
+            )
         ):
             return "caption"
         return "text"

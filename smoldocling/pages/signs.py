@@ -64,8 +64,14 @@ def is_numbered(text: str) -> bool:
 
 
 def names_caption(text: str, loose: bool = False) -> bool:
-    """Whether a text starts like a caption: "Figure 3: ..."; `loose` takes "Figure 3 shows" too."""
-    return bool((_CAPTION_WORDS if loose else _CAPTION).match(text)) or bool(_CAPTION.match(text))
+    """Whether a text starts like a caption: "Figure 3: ..."; `loose` takes "Figure 3 Overview" too."""
+    return bool(_CAPTION.match(text)) or (loose and bool(_CAPTION_WORDS.match(text)) and not speaks_of(text))
+
+
+def speaks_of(text: str) -> bool:
+    """Whether a text is a sentence about a table or figure: "Table 3 shows"."""
+    found = _CAPTION_WORDS.match(text)
+    return found is not None and bool(re.match(r"\s+[a-z]+\s", text[found.end() :]))
 
 
 def is_page_number(text: str) -> bool:
