@@ -56,8 +56,7 @@ class Overlapped(Run):
 
     def __init__(self, engine: Native, seam: Seam, inbox: Inbox) -> None:
         group = engine.network.config.heads // engine.network.config.kv_heads
-        # The widest recordings would double the arithmetic of all rows for a few long guesses.
-        longest = widths(group)[2]
+        longest = widths(group)[-1]
         super().__init__(engine, inbox, Pace(CREWS, MOST_AHEAD, SEQUENCES[-1] * longest, longest - 1))
         self._seam = seam
         self._stepped: deque[_Away] = deque()

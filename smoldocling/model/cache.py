@@ -21,6 +21,7 @@ class Cache:
         shape = (config.layers, slots, config.kv_heads, length, config.head_dim)
         self.keys = torch.empty(shape, dtype=dtype, device=device)
         self.values = torch.empty(shape, dtype=dtype, device=device)
+        self.scales: tuple[torch.Tensor, torch.Tensor] | None = None
         self.slots = slots
         self.length = length
 

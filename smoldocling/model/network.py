@@ -13,9 +13,10 @@ import torch
 from smoldocling.model import config as shapes
 from smoldocling.model import decoder, kernels
 from smoldocling.model.cache import Cache
+from smoldocling.model.cuda import choose as fused
 from smoldocling.model.cuda.plain import Plain
 from smoldocling.model.cuda.seam import Seam
-from smoldocling.model.cuda.steps import Steps
+from smoldocling.model.cuda.steps import Body, Steps
 from smoldocling.model.decoder import Decoder, Span
 from smoldocling.model.kernels.step import Step, fits
 from smoldocling.model.parts import choose
@@ -28,7 +29,7 @@ class Network:
 
     config   the shape
     dtype    of features, rows and cache
-    native   whether steps run in compiled kernels
+    native   whether steps run in compiled kernels of this processor
     """
 
     def __init__(
@@ -54,12 +55,13 @@ class Network:
         self.dtype = dtype
         weights = Weights(tensors, dtype)
         library = kernels.library() if compiled and device.type == "cpu" else None
-        parts = choose(self.config, device, dtype, library)
+        fuses = compiled and device.type == "cuda"
+        parts = fused.parts(self.config, device, dtype) if fuses else choose(self.config, device, dtype, library)
         self._vision = Vision(self.config, weights, pixels, device, parts, int8=eights)
         text = decoder.load(self.config, weights, device, eights=eights)
         weights.finish()
         self._embedding = text.embedding
-        self._body = Plain(self.config, text, parts)
+        self._body: Body = fused.body(self.config, text, parts) if fuses else Plain(self.config, text, parts)
         self._decoder = Decoder(self.config, text, parts)
         self._step = Step(library, self.config, text) if library and fits(self.config, text) else None
 

@@ -33,6 +33,17 @@ class Plain:
         tokens, slots, positions  int64 (rows); every `each` rows are one sequence's, and none of them lies before the
                                   one above it; a row may be there twice
         """
+        x = self.hidden(tokens, slots, positions, each, cache)
+        return self.logits(x).argmax(-1)
+
+    def logits(self, x: torch.Tensor) -> torch.Tensor:
+        """(rows, width) -> (rows, vocab_size)."""
+        return self._text.head(self._parts.normed(x, None, self._text.norm, None, self._config.eps))
+
+    def hidden(
+        self, tokens: torch.Tensor, slots: torch.Tensor, positions: torch.Tensor, each: int, cache: Cache
+    ) -> torch.Tensor:
+        """(rows, width), before the last norm."""
         config, text, parts = self._config, self._text, self._parts
         x, delta = text.embedding[tokens], None
         for number, layer in enumerate(text.layers):
@@ -41,8 +52,7 @@ class Plain:
             delta = layer.out(self._look(number, q, slots[::each], positions.view(-1, each), cache))
             inner = parts.gated(layer.gate_up(parts.normed(x, delta, layer.inner_norm, None, config.eps)))
             delta = layer.down(inner)
-        logits = text.head(parts.normed(x, delta, text.norm, None, config.eps))
-        return logits.argmax(-1)
+        return x if delta is None else x.add_(delta)
 
     def _place(
         self, number: int, qkv: torch.Tensor, slots: torch.Tensor, positions: torch.Tensor, cache: Cache
