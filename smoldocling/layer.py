@@ -16,6 +16,7 @@ from smoldocling.result import PageResult
 
 if TYPE_CHECKING:
     from smoldocling.pages.documents import SourcePage
+    from smoldocling.pages.textlayer import Reading
 
 ENGINE = "textlayer"
 
@@ -51,6 +52,18 @@ def reason(error: Exception) -> str:
     return " ".join(f"a mistake in smoldocling, please report it: {type(error).__name__}: {error}".split())
 
 
+def problems(reading: Reading) -> tuple[doctags.Problem, ...]:
+    """What is wrong with a page that was read from its text layer."""
+    return (*hidden(reading), *doctags.validate(doctags.write(reading.page)))
+
+
+def hidden(reading: Reading | None) -> tuple[doctags.Problem, ...]:
+    """One problem where the file has text that cannot be seen on the page."""
+    if reading is None or reading.hidden is None:
+        return ()
+    return (doctags.Problem("hidden", "warning", reading.hidden, line=1, column=1, start=0, end=0),)
+
+
 def _read(source: str, page: SourcePage, why: str | None) -> PageResult:
     started = time.perf_counter()
     because_of = f"; {why}" if why else ""
@@ -65,6 +78,6 @@ def _read(source: str, page: SourcePage, why: str | None) -> PageResult:
         status="blank" if reading.kind == "blank" else "textlayer",
         tree=reading.page,
         engine=ENGINE,
-        problems=doctags.validate(doctags.write(reading.page)),
+        problems=problems(reading),
         seconds=time.perf_counter() - started,
     )

@@ -24,8 +24,9 @@ DocumentStatus = Literal["ok", "partial", "failed"]
 # Something of the page is missing; the page is delivered all the same.
 INCOMPLETE: frozenset[Status] = frozenset({"truncated", "repeated", "failed"})
 
-CONTRADICTED = frozenset({"invented", "elsewhere"})
-"""Kinds of problems that come from the page itself: the model wrote what is not on it, or put it into a wrong place."""
+CONTRADICTED = frozenset({"invented", "elsewhere", "hidden"})
+"""Kinds of problems that come from the page itself: the model wrote what is not on it, or put it into a wrong place; or
+the file has words there that nobody can see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class PageResult:
     tree      doctags.Page
     raw       what the model wrote, before parsing; None where no model was asked
     problems  what was wrong with it, with places in `raw`, or in `doctags` where there is no `raw`; `invented` is text
-              that is nowhere on the page
+              that is nowhere on the page, `hidden` words of the file that cannot be seen on it and were left out
     tokens    ids that the model wrote; `steps` decoder steps it took
     seconds   wall time of this page's own work; pages of a batch share theirs
     agreement  share of the model's text that the page's text layer confirms, 0 to 1; None where there is none, or none

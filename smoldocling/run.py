@@ -195,6 +195,7 @@ def _describe(result: Result, outputs: list[Path], unwritten: str | None) -> dic
                 "engine": page.engine,
                 "error": page.error,
                 "problems": len(page.problems),
+                "hidden": next((problem.message for problem in page.problems if problem.kind == "hidden"), None),
                 "agreement": _rounded(page.agreement),
                 "doubtful": _doubtful(page),
                 "note": page.note,

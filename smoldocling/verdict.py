@@ -33,7 +33,8 @@ def verdict(
     if looked.error is not None:
         return layer.missing(source, number, looked.error, name, looked.size)
     if outcome is None:
-        return PageResult(source, number, "blank", doctags.Page(number=number, size=looked.size), engine=name)
+        empty = doctags.Page(number=number, size=looked.size)
+        return PageResult(source, number, "blank", empty, name, layer.hidden(looked.reading))
     try:
         if isinstance(outcome, Exception):
             raise outcome
@@ -54,7 +55,7 @@ def _answered(source: str, number: int, reading: Reading, why: str) -> PageResul
         status="textlayer",
         tree=reading.page,
         engine=layer.ENGINE,
-        problems=doctags.validate(doctags.write(reading.page)),
+        problems=layer.problems(reading),
         error=f"the model failed: {why}; read from the text layer",
     )
 
@@ -70,7 +71,9 @@ def _compared(page: PageResult, reading: Reading | None, text: TextName) -> Page
         agreement=checked.agreement,
         scores=checked.scores,
         note=checked.note,
-        problems=tuple(sorted(page.problems + checked.problems, key=lambda problem: problem.start)),
+        problems=tuple(
+            sorted(layer.hidden(reading) + page.problems + checked.problems, key=lambda problem: problem.start)
+        ),
     )
     believed = reading is not None and reading.kind == "text" and checked.note is None
     if believed and text != "model" and page.status in CUT_SHORT:

@@ -181,6 +181,6 @@ def row(y: float, *spans: tuple[str, int]) -> dict[str, Any]:
 def test_a_code_without_meaning_says_nothing_of_its_neighbours(known: bool, text: str) -> None:
     """MuPDF marks the whole run in which a sign is missing; the words beside the empty box are as clear as before."""
     rows = [row(100, ("Citing \0 gauges", 16 | 128)), *([row(120, ("All of it is clear", 16))] if known else [])]
-    lines, broken, _ = visible_lines(rows, 0, Frame(0, 600, 800), list)
-    assert lines[0].text == text
-    assert broken == text.count("\ufffd")
+    seen = visible_lines(rows, 0, Frame(0, 600, 800), list)
+    assert seen.lines[0].text == text
+    assert seen.broken == text.count("\ufffd")

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import pymupdf
 
 from doctags.tree import GRID, Box
-from smoldocling.pages import bullets, marks
+from smoldocling.pages import bullets, marks, unseen
 from smoldocling.pages.frame import Frame, Rect, turned_by
 from smoldocling.pages.lines import FLAGS, Line, main_direction, visible_lines
+from smoldocling.pages.unseen import Hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Ink:
     turn      clockwise quarters from the displayed page to the frame     size    width and height as displayed
     quarters  clockwise quarters from the page as it lies in the file, before its /Rotate, to the frame
     broken    how many of the `characters` have no known meaning
+    hidden    text that nobody can see, which is in none of the lines
     """
 
     lines: tuple[Line, ...]
@@ -43,6 +45,7 @@ class Ink:
     quarters: int
     broken: int
     characters: int
+    hidden: tuple[Hidden, ...]
     size: tuple[float, float]
 
     def displayed(self, rect: Rect) -> Rect:
@@ -77,11 +80,16 @@ def read(page: pymupdf.Page) -> Ink:
     direction = main_direction(rows, (-rotation) % 4)
     # text, drawings and links come in the coordinates of the page before its /Rotate
     frame = Frame((-direction) % 4, *plain)
-    images = [frame.turned(info["bbox"]) for info in page.get_image_info()]
-    images = [rect for rect in images if frame.shows(rect)]
+    turn = (frame.quarters - rotation) % 4
+    pictures = [(frame.turned(info["bbox"]), info["has-mask"]) for info in page.get_image_info()]
+    pictures = [picture for picture in pictures if frame.shows(picture[0])]
+    images = [rect for rect, _ in pictures]
     drawn = marks.drawings(page, frame)
-    grounds = images + drawn.fills
-    lines, broken, characters = visible_lines(rows, direction, frame, lambda: grounds + marks.shades(page, frame))
+    log = page.get_bboxlog()
+    seen = visible_lines(rows, direction, frame, lambda: images + drawn.fills + marks.shades(log, frame))
+    opaque = unseen.Drawn([rect for rect, masked in pictures if not masked], drawn.paints)
+    lines, covered = unseen.apart(page, seen.lines, log, opaque, frame, turn)
+    hidden = (*seen.hidden, *covered, *unseen.outside(page, log), *unseen.switched_off(page.parent, page.number))
     lines, taken = bullets.bulleted(lines, drawn.dots)
     return Ink(
         lines=tuple(lines),
@@ -93,9 +101,10 @@ def read(page: pymupdf.Page) -> Ink:
         links=tuple(marks.links(page, frame)),
         width=frame.width,
         height=frame.height,
-        turn=(frame.quarters - rotation) % 4,
+        turn=turn,
         quarters=frame.quarters,
-        broken=broken,
-        characters=characters,
+        broken=seen.broken,
+        characters=seen.characters - sum(len("".join(item.text.split())) for item in covered),
+        hidden=hidden,
         size=display,
     )

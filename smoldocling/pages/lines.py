@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pymupdf
 
 from smoldocling.pages import glyphs
 from smoldocling.pages.frame import Frame, Rect, quarter
+from smoldocling.pages.unseen import Hidden
 
 FLAGS = (
     pymupdf.TEXT_PRESERVE_LIGATURES
@@ -30,6 +31,7 @@ _CONTROLS = frozenset("\x03\x07\x08")  # where a layout program indents or ends 
 _OPENING, _CLOSING = frozenset("([{“‘"), frozenset(")]},.;:!?”’")
 _WHITE = 0xF8  # from here on a colour channel counts as paper
 _MIN_SIZE = 1.5  # points; smaller text cannot be read by a person, only by a machine
+_OF_HEIGHT = 0.72  # the font size as a share of the height of its characters' boxes
 _ASCENT, _DESCENT = 0.78, 0.22  # font sizes above and below the baseline that letters reach; accents a little more
 
 
@@ -148,52 +150,77 @@ def main_direction(rows: list[Any], default: int) -> int:
     return turns.most_common(1)[0][0] if turns else default
 
 
-def visible_lines(
-    rows: list[Any], direction: int, frame: Frame, backgrounds: Callable[[], list[Rect]]
-) -> tuple[list[Line], int, int]:
-    """Visible lines, the number of characters without meaning among theirs, and the number of all their characters."""
+def type_size(span: Any, direction: tuple[float, float]) -> float:
+    """The font size of a span in points; fonts of type 3 have units of their own, so that only their height tells."""
+    size = float(span["size"])
+    if size >= _MIN_SIZE and not span["font"].startswith("Type3"):
+        return size
+    x0, y0, x1, y1 = span["bbox"]
+    return max(size, _OF_HEIGHT * (float(y1 - y0) if abs(direction[0]) > abs(direction[1]) else float(x1 - x0)))
+
+
+class Seen(NamedTuple):
+    """The visible lines of a page, how many of their characters have no meaning, and what is hidden beside them."""
+
+    lines: list[Line]
+    broken: int
+    characters: int
+    hidden: list[Hidden]
+
+
+def visible_lines(rows: list[Any], direction: int, frame: Frame, backgrounds: Callable[[], list[Rect]]) -> Seen:
+    """What of the rows of a page can be seen. `backgrounds` are places that are not as white as paper."""
     styles: dict[tuple[Any, ...], Style] = {}
     # in a font that has a map, only single codes are unknown: those of empty boxes
     mapped = {span["font"] for row in rows for span in row["spans"] if not span["char_flags"] & _UNKNOWN}
     visible: list[Line] = []
     ghosts: list[Line] = []  # painted with render mode 3: OCR text under a scan, or hidden
     pale: list[Line] = []  # white: on paper hidden, on a dark ground not
+    hidden: list[Hidden] = []
     for row in rows:
         dx, dy = row["dir"]
         slanted = min(abs(dx), abs(dy)) > 0.17
         upright = not slanted and quarter((dx, dy)) == direction
         groups: dict[str, list[Any]] = {}
         for span in row["spans"]:
-            groups.setdefault(_fate(span), []).append(span)
+            groups.setdefault(_fate(span, row["dir"]), []).append(span)
         if set(groups) - {"gap"} == {"ink"}:
             groups = {"ink": row["spans"]}
         for fate, bin_ in (("ink", visible), ("ghost", ghosts), ("pale", pale)):
-            line = _line(groups[fate], upright, frame, styles, mapped) if fate in groups else None
+            line = _line(groups[fate], upright, frame, styles, mapped, row["dir"]) if fate in groups else None
             if line is not None:
                 bin_.append(line)
+        for why in _UNSEEN & groups.keys():
+            line = _line(groups[why], upright, frame, styles, mapped, row["dir"])
+            hidden += [Hidden(why, line.text)] if line is not None else []
     if pale or (ghosts and visible):
         grounds = backgrounds()
+        hidden += [Hidden("pale", line.text) for line in pale if not _covered(line.rect, grounds)]
         visible += [line for line in pale if _covered(line.rect, grounds)]
     if ghosts and visible:
         # next to visible text, only what lies under a picture can be the text of that picture
-        ghosts = [line for line in ghosts if _covered(line.rect, grounds)]
         taken = [line.rect for line in visible]
-        ghosts = [line for line in ghosts if not _covered(line.rect, taken)]
+        under = [line for line in ghosts if _covered(line.rect, grounds)]
+        hidden += [Hidden("unpainted", line.text) for line in ghosts if not _covered(line.rect, grounds)]
+        ghosts = [line for line in under if not _covered(line.rect, taken)]
     visible += [replace(line, hidden=True) for line in ghosts]
     text = "".join(word.text for line in visible for word in line.words)
-    return visible, sum(map(glyphs.is_broken, text)), len(text)
+    return Seen(visible, sum(map(glyphs.is_broken, text)), len(text), hidden)
 
 
-def _fate(span: Any) -> str:
-    """What becomes of a span: "ink", "ghost" (invisible), "pale" (white), "gap" (spaces only) or "hidden"."""
+_UNSEEN: frozenset[Literal["tiny", "transparent"]] = frozenset({"tiny", "transparent"})
+
+
+def _fate(span: Any, direction: tuple[float, float]) -> str:
+    """What becomes of a span: "ink", "ghost" (invisible), "pale" (white), "gap" (spaces only) or why it is unseen."""
     if all(char["c"].isspace() for char in span["chars"]):
         return "gap"
-    if span["size"] < _MIN_SIZE:
-        return "hidden"
+    if span["size"] < _MIN_SIZE and type_size(span, direction) < _MIN_SIZE:
+        return "tiny"
     if not span["char_flags"] & _PAINTED:
         return "ghost"
     if span["alpha"] == 0:
-        return "hidden"
+        return "transparent"
     color = span["color"]
     if min(color >> 16 & 255, color >> 8 & 255, color & 255) >= _WHITE:
         return "pale"
@@ -201,7 +228,12 @@ def _fate(span: Any) -> str:
 
 
 def _line(
-    spans: list[Any], upright: bool, frame: Frame, styles: dict[tuple[Any, ...], Style], mapped: set[str]
+    spans: list[Any],
+    upright: bool,
+    frame: Frame,
+    styles: dict[tuple[Any, ...], Style],
+    mapped: set[str],
+    direction: tuple[float, float],
 ) -> Line | None:
     """The words of some spans of one row, None if nothing of it is on the page."""
     words: list[Word] = []
@@ -211,10 +243,11 @@ def _line(
     paddings = _paddings(spans)
     for span in spans:
         font = span["font"]
-        key = (font, span["size"], span["flags"], span["color"])
+        size = type_size(span, direction)
+        key = (font, size, span["flags"], span["color"])
         style = styles.get(key)
         if style is None:
-            style = styles[key] = _style(span)
+            style = styles[key] = _style(span, size)
         raised = bool(span["flags"] & _SUPERSCRIPT)
         # "10" and a raised "6" must not read as 106; a run that has no raised form as a whole stays as it is
         high = raised and all(char["c"] in glyphs.SUPERSCRIPTS or char["c"].isspace() for char in span["chars"])
@@ -327,11 +360,11 @@ def _slim(rect: Rect, baseline: float, size: float, upright: bool) -> Rect:
     return (x0, top, x1, bottom) if top < bottom else rect
 
 
-def _style(span: Any) -> Style:
+def _style(span: Any, size: float) -> Style:
     font, flags = str(span["font"]), int(span["flags"])
     return Style(
         font=font,
-        size=round(float(span["size"]) * 2) / 2,
+        size=round(size * 2) / 2,
         bold=glyphs.is_bold(font, flags),
         italic=bool(flags & 2),
         mono=glyphs.is_mono(font, flags),

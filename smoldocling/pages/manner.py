@@ -17,6 +17,7 @@ import pymupdf
 from smoldocling.pages import glyphs, levels, signs
 from smoldocling.pages.glyphs import SOFT_HYPHEN
 from smoldocling.pages.levels import Candidate, Levels, Style
+from smoldocling.pages.lines import type_size
 
 SAMPLE = 24
 """Pages looked at; more of them change neither the body size nor the running heads."""
@@ -84,7 +85,7 @@ def study(document: pymupdf.Document) -> Manner:
             words |= whole_words(rows)
             for line in block.get("lines", ()):
                 for span in line["spans"]:
-                    sizes[round(span["size"] * 2) / 2] += len(span["text"].strip())
+                    sizes[round(type_size(span, line["dir"]) * 2) / 2] += len(span["text"].strip())
             heads += _heads(block, number, early=not number and len(prose) < 2 and sum(prose) <= MAX_PREFACE)
             if not number and signs.is_sentence(" ".join(rows)):
                 prose.append(sum(map(len, rows)))
@@ -122,7 +123,9 @@ def whole_words(rows: Sequence[str]) -> set[str]:
 
 def _heads(block: dict[str, Any], page: int, early: bool) -> Iterator[Candidate]:
     """What may be headings in a block: few rows of one type that are no sentence."""
-    rows = [(row, style) for line in block.get("lines", ()) if (row := _spans(line)) and (style := _style(row))]
+    rows = [
+        (row, style) for line in block.get("lines", ()) if (row := _spans(line)) and (style := _style(row, line["dir"]))
+    ]
     for style, group in groupby(rows, key=lambda row: row[1]):
         pieces = [row for row, _ in group]
         text = " ".join(span["text"].strip() for row in pieces for span in row)
@@ -142,9 +145,9 @@ def _spans(line: dict[str, Any]) -> list[dict[str, Any]]:
     return [span for span in line["spans"] if span["text"].strip()]
 
 
-def _style(spans: Sequence[dict[str, Any]]) -> Style:
+def _style(spans: Sequence[dict[str, Any]], direction: tuple[float, float]) -> Style:
     """The size of a row's largest type, and whether all of the row is bold."""
-    sizes = [round(span["size"] * 2) / 2 for span in spans]
+    sizes = [round(type_size(span, direction) * 2) / 2 for span in spans]
     return max(sizes), all(glyphs.is_bold(span["font"], span["flags"]) for span in spans)
 
 

@@ -5,6 +5,7 @@ Knows: PyMuPDF's drawings. Does not know: tables, pictures.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pymupdf
@@ -24,6 +25,7 @@ class Marks:
 
     grounds  the faintest painted areas too: what a listing stands on
     dots     small squares and rounds, which may be bullets, each with the character for it
+    paints   painted areas of any colour, 0xRRGGBB, in the order in which they are painted
     """
 
     fills: list[Rect]
@@ -31,11 +33,12 @@ class Marks:
     shapes: list[Rect]
     grounds: list[Rect]
     dots: list[tuple[Rect, str]]
+    paints: list[tuple[Rect, int]]
 
 
 def drawings(page: pymupdf.Page, frame: Frame) -> Marks:
     """What is drawn on the page, sorted into painted areas, axis-parallel lines and everything else."""
-    marks = Marks([], [], [], [], [])
+    marks = Marks([], [], [], [], [], [])
     for path in page.get_cdrawings()[:_MAX_DRAWINGS]:
         rect = frame.turned(path["rect"])
         if not frame.shows(rect):
@@ -48,8 +51,10 @@ def drawings(page: pymupdf.Page, frame: Frame) -> Marks:
             if max(width, height) > _THIN:
                 marks.strokes.append(rect)
             continue
-        if fill is not None and min(fill) < _WHITE and (path.get("fill_opacity") or 1) > 0:
-            marks.grounds.append(rect)
+        if fill is not None and (path.get("fill_opacity") or 1) > 0:
+            marks.paints.append((rect, _colour(fill)))
+            if min(fill) < _WHITE:
+                marks.grounds.append(rect)
             if min(fill) < _PAPER:
                 marks.fills.append(rect)
         stroked = path.get("color") is not None and "s" in path["type"]
@@ -74,6 +79,11 @@ def drawings(page: pymupdf.Page, frame: Frame) -> Marks:
     return marks
 
 
+def _colour(rgb: Sequence[float]) -> int:
+    red, green, blue = (round(255 * channel) for channel in rgb)
+    return red << 16 | green << 8 | blue
+
+
 def _is_dot(width: float, height: float) -> bool:
     least, most = min(width, height), max(width, height)
     return _DOT[0] <= least and most <= _DOT[1] and most < 1.3 * least
@@ -94,6 +104,6 @@ def links(page: pymupdf.Page, frame: Frame) -> list[tuple[Rect, str]]:
     ]
 
 
-def shades(page: pymupdf.Page, frame: Frame) -> list[Rect]:
-    """Areas painted with a colour gradient or through a mask."""
-    return [frame.turned(rect) for kind, rect in page.get_bboxlog() if kind in ("fill-shade", "fill-imgmask")]
+def shades(log: Sequence[tuple[str, Rect]], frame: Frame) -> list[Rect]:
+    """Areas painted with a colour gradient or through a mask; `log` is what MuPDF paints, in order."""
+    return [frame.turned(rect) for kind, rect in log if kind in ("fill-shade", "fill-imgmask")]

@@ -5,14 +5,14 @@ Knows: how the parts of this folder make a page. Does not know: images of pages,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import pymupdf
 
 from doctags.tree import Page
 from smoldocling.errors import UnreadablePage
-from smoldocling.pages import assembly, layout, manner, raster
+from smoldocling.pages import assembly, layout, manner, raster, unseen
 from smoldocling.pages import ink as inks
 from smoldocling.pages.ink import Ink
 from smoldocling.pages.mupdf import ALONE
@@ -43,12 +43,14 @@ class Reading:
             garbage: the characters have no known meaning
     reason  one sentence for kinds other than text
     words   what a model's text can be compared with; only where the kind is text
+    hidden  one line about text that is in the file and cannot be seen on the page, None without any
     """
 
     page: Page
     kind: ReadingKind
     reason: str | None = None
     words: Words | None = field(default=None, compare=False, repr=False)
+    hidden: str | None = None
 
 
 class Reader:
@@ -63,7 +65,7 @@ class Reader:
         """Page `index`, from 0. Raises UnreadablePage."""
         ink = self._ink(index)
         try:
-            return self._reading(index, ink)
+            return replace(self._reading(index, ink), hidden=unseen.said(ink.hidden))
         except UnreadablePage:
             raise
         except Exception as error:  # whatever a hostile page does, it costs this page alone
