@@ -155,6 +155,17 @@ def test_what_only_the_backend_can_open_is_read_as_it_draws_it(checkpoint):
     assert result.document.export_to_text(page_no=3) == ""
 
 
+def test_what_mupdf_does_not_open_is_read_as_the_backend_draws_it(checkpoint, shared_data):
+    """A PDF in which it finds no page, and PDFium does."""
+    file = shared_data / "hostile" / "pdfium" / "testing_resources_bug_552046.pdf"
+    result = docling(backend=PyPdfiumDocumentBackend, **model(checkpoint)).convert(file)
+    assert result.status is ConversionStatus.SUCCESS
+    assert len(result.document.pages) == result.input.page_count > 0
+    without = docling(backend=PyPdfiumDocumentBackend).convert(file, raises_on_error=False)
+    assert without.status is ConversionStatus.FAILURE
+    assert [error.error_message for error in without.errors] == ["the PDF has no pages"]
+
+
 def test_without_a_model_such_a_document_is_a_failure():
     """There are no words in pixels."""
     hidden = bytes(byte ^ 0xFF for byte in pdf(PROSE))

@@ -145,18 +145,21 @@ def test_a_document_that_takes_too_long_keeps_what_has_been_read():
         return "<doctag><text><loc_9><loc_9><loc_99><loc_99>a light page</text></doctag>"
 
     with answering(answer) as url:
-        served = {"engine": "auto", "server": url, "enable_remote_services": True, "text": "model"}
+        converter = docling(
+            engine="auto", server=url, enable_remote_services=True, text="model", workers=0, document_timeout=8
+        )
+        converter.convert(stream(figure(1)))
         began = time.monotonic()
-        result = docling(**served, document_timeout=6).convert(stream(document.tobytes()))
+        result = converter.convert(stream(document.tobytes()))
         took = time.monotonic() - began
         over.set()
     assert took < 30
     assert result.status is ConversionStatus.PARTIAL_SUCCESS
     assert result.has_timeout_errors()
     assert said(result) == [("pipeline", "timeout", 2), ("pipeline", "timeout", None)]
-    assert result.errors[1].error_message == "document timeout of 6 s: 2 of 3 pages have been read"
+    assert result.errors[1].error_message == "document timeout of 8 s: 2 of 3 pages have been read"
     texts = [result.document.export_to_text(page_no=number) for number in (1, 2, 3)]
-    assert texts == ["a light page", "[page 2 is missing: not read within the document timeout of 6 s]", "a light page"]
+    assert texts == ["a light page", "[page 2 is missing: not read within the document timeout of 8 s]", "a light page"]
 
 
 def test_a_worker_that_hangs_is_not_waited_for():

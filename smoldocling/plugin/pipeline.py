@@ -8,60 +8,29 @@ pipeline serves any number of documents at a time, and all pipelines of the proc
 from __future__ import annotations
 
 import logging
-import mimetypes
-import time
-from collections.abc import Generator, Iterable, Mapping
-from contextlib import closing
-from dataclasses import dataclass, field, replace
-from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from docling.backend.abstract_backend import AbstractDocumentBackend
 from docling.backend.pdf_backend import PdfDocumentBackend
-from docling.datamodel.base_models import ConversionStatus, DoclingComponentType, ErrorItem, FailureCategory, Page
+from docling.datamodel.base_models import ConversionStatus, Page
 from docling.datamodel.document import ConversionResult
 from docling.datamodel.settings import settings
 from docling.exceptions import OperationNotAllowed
 from docling.pipeline.base_pipeline import ConvertPipeline, get_expected_page_nos
 from docling.utils.profiling import ProfilingItem, ProfilingScope, TimeRecorder
-from docling_core.types.doc import DocumentOrigin, Size
+from docling_core.types.doc import Size
 
-from doctags.tree import GRID, Box
 from smoldocling import layer
 from smoldocling.errors import NoCheckpoint, UnusableOption
-from smoldocling.pages.sources import Source, Unfit, because
-from smoldocling.plugin import facts, opened, shared
+from smoldocling.pages.sources import because
+from smoldocling.plugin import facts, shared
 from smoldocling.plugin.images import Wish, illustrate
 from smoldocling.plugin.options import SmolDoclingOptions
-from smoldocling.plugin.reading import read
-from smoldocling.result import CONTRADICTED, PageResult, Result
-
-if TYPE_CHECKING:
-    from smoldocling.pipeline import Converter
+from smoldocling.plugin.run import Run
+from smoldocling.result import CONTRADICTED, PageResult
 
 _log = logging.getLogger(__name__)
 READ_BY = "pages are read by the engine %r: %s"
-
-
-@dataclass(slots=True)
-class _Run:
-    """One document on its way through the pipeline.
-
-    deadline   of time.monotonic
-    mime       what the file is, where we read it ourselves
-    pages      every page by its number; those that are `missing` have not come
-    unread     why the document could not even be opened
-    late       whether the deadline was first
-    untouched  whether Docling's backend has not been asked for a page
-    """
-
-    deadline: float | None
-    mime: str | None = None
-    pages: dict[int, PageResult] = field(default_factory=dict)
-    missing: list[int] = field(default_factory=list)
-    unread: str | None = None
-    late: bool = False
-    untouched: bool = True
 
 
 class SmolDoclingPipeline(ConvertPipeline):
@@ -83,7 +52,7 @@ class SmolDoclingPipeline(ConvertPipeline):
         super().__init__(pipeline_options)
         self.pipeline_options: SmolDoclingOptions
         self._converter = shared.converter(**self._settings())
-        self._runs: dict[int, _Run] = {}
+        self._runs: dict[int, Run] = {}
         for why in (self._converter.without_model, self._converter.without_native):
             if why is not None:
                 _log.warning(READ_BY, self._converter.engine, why)
@@ -145,104 +114,42 @@ class SmolDoclingPipeline(ConvertPipeline):
             raise UnusableOption(
                 f"backend {type(conv_res.input._backend).__name__}: it has no pages to draw; a PDF or image backend has"
             )
-        timeout = self.pipeline_options.document_timeout
-        run = self._runs[id(conv_res)] = _Run(None if timeout is None else time.monotonic() + timeout)
+        options = self.pipeline_options
         numbers = get_expected_page_nos(conv_res)
+        run = self._runs[id(conv_res)] = Run(conv_res.input, numbers, options.document_timeout)
         conv_res.pages = [Page(page_no=number) for number in numbers]
         for page in conv_res.pages:
-            page._default_image_scale = self.pipeline_options.images_scale
-        with TimeRecorder(conv_res, "doc_build", scope=ProfilingScope.DOCUMENT):
-            self._read(conv_res, run, numbers)
-        return conv_res
-
-    def _read(self, conv_res: ConversionResult, run: _Run, numbers: list[int]) -> None:
-        """Every page, or why there is none."""
-        name, total = conv_res.input.file.name, len(numbers)
-        run.mime = opened.mime(conv_res.input)
+            page._default_image_scale = options.images_scale
         converter = self._converter.with_options(
-            pages=numbers if run.mime is not None else None,
-            password=_password(conv_res),
-            text=self.pipeline_options.text,
-            timeout=self.pipeline_options.timeout,
-            pictures=self._enriches,
+            text=options.text, timeout=options.timeout, pictures=self._enriches, password=run.password
         )
-        sizes: dict[int, tuple[float, float]] = {}
-        sources: Iterable[Source | Unfit] = [opened.whole(conv_res.input)]
-        if run.mime is None:
-            run.untouched = False
-            sources = opened.drawn(conv_res.input, numbers, sizes)
-        with closing(self._found(run, converter, sources)) as pages:
-            for found in pages:
-                page = found if run.mime is not None else _numbered(found, name, sizes)
-                if page.number == 0:
-                    run.unread = page.error
-                    continue
-                run.pages[page.number] = page
-                _tell(name, page)
-                conv_res._progress.page_completed(page.number, total_pages=total, success=page.status != "failed")
-        conv_res._progress.fail_unfinished_pages(numbers, total_pages=total)
-        for number in numbers:
-            if number not in run.pages:
-                run.missing.append(number)
-                run.pages[number] = layer.missing(name, number, self._why(run), converter.engine)
 
-    def _found(self, run: _Run, converter: Converter, sources: Iterable[Source | Unfit]) -> Generator[PageResult]:
-        run.late = not (yield from read(converter, sources, run.deadline))
+        def heard(page: PageResult) -> None:
+            _tell(conv_res.input.file.name, page)
+            conv_res._progress.page_completed(page.number, total_pages=len(numbers), success=page.status != "failed")
 
-    def _why(self, run: _Run) -> str:
-        """Why a page has not come."""
-        if run.late:
-            return f"not read within the document timeout of {self.pipeline_options.document_timeout:g} s"
-        return run.unread or "the reader did not return it"
+        with TimeRecorder(conv_res, "doc_build", scope=ProfilingScope.DOCUMENT):
+            run.read(converter, heard)
+        conv_res._progress.fail_unfinished_pages(numbers, total_pages=len(numbers))
+        return conv_res
 
     def _assemble_document(self, conv_res: ConversionResult) -> ConversionResult:
         """The document, and what Docling's records say about its pages."""
         run = self._runs[id(conv_res)]
         with TimeRecorder(conv_res, "doc_assemble", scope=ProfilingScope.DOCUMENT):
-            file = conv_res.input.file
-            result = Result(
-                file.name, PurePath(file.stem), tuple(_placed(run.pages[page.page_no]) for page in conv_res.pages)
-            )
+            result = run.result
             conv_res.document = result.document
-            conv_res.document.origin = _origin(conv_res, run)
+            conv_res.document.origin = run.origin
             for page, found in zip(conv_res.pages, result.pages, strict=True):
                 size = conv_res.document.pages[page.page_no].size
                 page.size = Size(width=size.width, height=size.height)
                 page.predictions.vlm_response = facts.prediction(found)
             conv_res.confidence = facts.report(result.pages)
-        self._record(conv_res, run, result)
+        conv_res.errors.extend(run.errors(type(self).__name__))
         if settings.debug.profile_pipeline_timings:
             times = [page.seconds for page in result.pages]
             conv_res.timings["page_read"] = ProfilingItem(scope=ProfilingScope.PAGE, count=len(times), times=times)
         return conv_res
-
-    def _record(self, conv_res: ConversionResult, run: _Run, result: Result) -> None:
-        """What is missing or damaged, as errors."""
-        for warning in sorted({warning for page in result.pages for warning in page.warnings}):
-            conv_res.errors.append(facts.of_document(warning))
-        if run.unread is not None:
-            conv_res.errors.append(facts.of_document(run.unread))
-        for page in result.pages:
-            if page.number not in run.missing:
-                conv_res.errors.extend(facts.errors(page))
-            elif run.unread is None:
-                conv_res.errors.append(self._lost(page.error or "", page.number, late=run.late))
-        if run.late:
-            read = len(result.pages) - len(run.missing)
-            self._too_late(conv_res, f"{read} of {len(result.pages)} pages have been read")
-
-    def _too_late(self, conv_res: ConversionResult, done: str) -> None:
-        limit = self.pipeline_options.document_timeout
-        conv_res.errors.append(self._lost(f"document timeout of {limit:g} s: {done}", None, late=True))
-
-    def _lost(self, message: str, number: int | None, *, late: bool) -> ErrorItem:
-        return ErrorItem(
-            component_type=DoclingComponentType.PIPELINE,
-            module_name=type(self).__name__,
-            error_message=message,
-            category=FailureCategory.TIMEOUT if late else FailureCategory.BACKEND_FAILURE,
-            page_no=number,
-        )
 
     def _enrich_document(self, conv_res: ConversionResult) -> ConversionResult:
         """Docling's own stages, on pictures cut out for them; then the images that are wanted in the end."""
@@ -258,54 +165,23 @@ class SmolDoclingPipeline(ConvertPipeline):
         if wish and not run.late:
             run.untouched = False
             if not illustrate(conv_res, wish, run.deadline):
-                self._too_late(conv_res, "all pages have been read, but not all images drawn")
+                why = "all pages have been read, but not all images drawn"
+                conv_res.errors.append(run.too_late(type(self).__name__, why))
         return conv_res
 
     def _determine_status(self, conv_res: ConversionResult) -> ConversionStatus:
         """Failed is what nothing has come of; a document that only took too long is, in Docling, a partial one."""
-        run = self._runs[id(conv_res)]
-        if not run.late and run.pages and all(page.status == "failed" for page in run.pages.values()):
+        if self._runs[id(conv_res)].failed:
             return ConversionStatus.FAILURE
         return ConversionStatus.PARTIAL_SUCCESS if conv_res.errors else ConversionStatus.SUCCESS
 
     def _unload(self, conv_res: ConversionResult) -> None:
         """Close the document."""
         run = self._runs.pop(id(conv_res), None)
-        if run is None or run.untouched:
-            opened.spare(conv_res.input)
-        conv_res.input._backend.unload()
-
-
-def _password(conv_res: ConversionResult) -> str | None:
-    """The one with which Docling's backend has opened the document."""
-    secret = getattr(conv_res.input._backend.options, "password", None)
-    return None if secret is None else str(secret.get_secret_value())
-
-
-def _numbered(page: PageResult, name: str, sizes: Mapping[int, tuple[float, float]]) -> PageResult:
-    """A page that came as a document of its own, named by its number, as the page that it is."""
-    number = int(page.source)
-    size = sizes.get(number)
-    if page.status == "failed":
-        return layer.missing(name, number, page.error or "", page.engine, size)
-    return replace(page, source=name, number=number, tree=replace(page.tree, number=number, size=size))
-
-
-def _placed(page: PageResult) -> PageResult:
-    """A failed page whose mark takes up all of it: what has no box is on no page, for Docling's filters and chunks."""
-    if page.status != "failed":
-        return page
-    everywhere = (Box(0, 0, GRID, GRID),)
-    return replace(
-        page, tree=replace(page.tree, elements=tuple(replace(e, boxes=everywhere) for e in page.tree.elements))
-    )
-
-
-def _origin(conv_res: ConversionResult, run: _Run) -> DocumentOrigin:
-    name = conv_res.input.file.name.encode("utf-8", "replace").decode()  # a name in the file system need not be text
-    kind = run.mime or mimetypes.guess_type(name)[0] or "application/octet-stream"
-    hexadecimal = conv_res.input.document_hash
-    return DocumentOrigin.model_validate({"mimetype": kind, "filename": name, "binary_hash": hexadecimal})
+        if run is None:
+            conv_res.input._backend.unload()
+        else:
+            run.close()
 
 
 def _tell(name: str, page: PageResult) -> None:
