@@ -22,6 +22,7 @@ from smoldocling.pages import (
     regions,
     signs,
     tables,
+    tagged,
 )
 from smoldocling.pages.cells import Grid
 from smoldocling.pages.frame import Rect
@@ -51,9 +52,12 @@ class _Assembly:
 
     def page(self, groups: tuple[Group, ...] | None) -> Page:
         ink = self._ink
-        found = regions.gather(ink, lattice.with_ruled_tables(groups or (), ink), self._manner.body)
-        found = self._tables(found)
-        found = regions.whole_listings(self._pictures(found))
+        named, rest = tagged.regions_of(ink.lines, ink.tags)
+        left = replace(ink, lines=tuple(rest))
+        found = regions.gather(left, lattice.with_ruled_tables(groups or (), left), self._manner.body)
+        found = self._tables(found + named)
+        found = self._pictures(found)
+        found = regions.whole_listings([item for item in found if not item.tag]) + [i for i in found if i.tag]
         found = kinds.judged(found, ink, self._manner, self._number)
         top = [item for item in found if item.kind == "page_header"]
         bottom = [item for item in found if item.kind == "page_footer"]
@@ -70,7 +74,7 @@ class _Assembly:
         """Table regions with their grids read; what is no table becomes text again."""
         result: list[Region] = []
         for item in found:
-            if item.kind != "table":
+            if item.kind != "table" or item.grid is not None:
                 result.append(item)
                 continue
             if item.lines and regions.is_listing(item):
@@ -123,6 +127,7 @@ class _Assembly:
                 item.kind == "table"
                 or not any(_inside(item.rect, rect) for rect in rects)
                 or len(item.text) > 200
+                or item.tag
                 or signs.names_caption(item.text)
             ):
                 result.append(item)
@@ -162,6 +167,8 @@ class _Assembly:
                 return Element("code", code, boxes=box, label=prose.language(code), children=children)
             case "section-header":
                 element = self._text("section_header", item)
+                if item.depth and self._manner.top:
+                    return replace(element, level=max(1, item.depth - self._manner.top + 1))
                 bold = all(line.bold for line in item.lines)
                 return replace(element, level=self._manner.levels.of(element.text, item.size, bold))
             case "formula":

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import pymupdf
 
 from doctags.tree import GRID, Box
-from smoldocling.pages import bullets, marks, unseen
+from smoldocling.pages import bullets, marks, tags, unseen
 from smoldocling.pages.frame import Frame, Rect, turned_by
 from smoldocling.pages.lines import FLAGS, Line, main_direction, visible_lines
+from smoldocling.pages.tags import Tag
 from smoldocling.pages.unseen import Hidden
 
 
@@ -26,6 +27,7 @@ class Ink:
     strokes   horizontal and vertical lines, edges of rectangles too      fills   painted areas that are not white
     shapes    everything else that is drawn: curves, slanted lines        links   rectangles with their web addresses
     grounds   painted areas, those nearly as white as paper, too
+    tags      what the file itself says about the parts of the page
     turn      clockwise quarters from the displayed page to the frame     size    width and height as displayed
     quarters  clockwise quarters from the page as it lies in the file, before its /Rotate, to the frame
     broken    how many of the `characters` have no known meaning
@@ -39,6 +41,7 @@ class Ink:
     shapes: tuple[Rect, ...]
     grounds: tuple[Rect, ...]
     links: tuple[tuple[Rect, str], ...]
+    tags: tuple[Tag, ...]
     width: float
     height: float
     turn: int
@@ -99,6 +102,7 @@ def read(page: pymupdf.Page) -> Ink:
         shapes=tuple(bullets.without(drawn.shapes, taken)),
         grounds=tuple(drawn.grounds),
         links=tuple(marks.links(page, frame)),
+        tags=tags.read(page, frame),
         width=frame.width,
         height=frame.height,
         turn=turn,

@@ -56,7 +56,7 @@ class _Judge:
         mark = signs.ordinal(item.lines[0]) if item.lines else None
         digits = (mark or "").strip("().[]")
         heading = len(item.text) < 60 and (item.size > self._manner.body + 0.7 or all(row.bold for row in item.lines))
-        if not digits.isdecimal() or item.kind not in ("list-item", "text", "section-header") or heading:
+        if item.tag or not digits.isdecimal() or item.kind not in ("list-item", "text", "section-header") or heading:
             return None
         return int(digits)
 
@@ -73,8 +73,8 @@ class _Judge:
         if item.kind == "rotated":
             edge = item.rect[2] < 0.09 * self._ink.width or item.rect[0] > 0.91 * self._ink.width
             return "page_header" if edge else "text"
-        if item.kind == "code":
-            return "code"
+        if item.kind == "code" or item.tag in ("section-header", "list-item"):
+            return item.kind
         if signs.names_caption(text) or (
             (item.kind == "caption" or item.size < self._manner.body - 0.4) and signs.names_caption(text, loose=True)
         ):
@@ -87,7 +87,8 @@ class _Judge:
             return "footnote"
         if item.kind == "list-item":
             return "list-item"
-        if self._is_heading(item):
+        # who tags headings leaves none out
+        if not (item.tag and self._manner.top) and self._is_heading(item):
             return "section-header"
         if (
             item.kind == "caption"

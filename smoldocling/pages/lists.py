@@ -5,7 +5,6 @@ Knows: regions of kind "list-item". Does not know: other kinds, pages.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -27,7 +26,8 @@ class Item:
     children: list[Item] = field(default_factory=list)
 
 
-_ENUMERATOR = re.compile(r"\(?([0-9]+|[a-zA-Z]+)[.)]$")
+# Points by which an item stands for each list that it is in, where tags say how many.
+_INDENT = 20.0
 
 
 def split_marker(lines: Sequence[Line]) -> tuple[str, bool, list[Line]]:
@@ -112,4 +112,5 @@ def _without(element: Element, marker: str) -> Element:
 
 def item(region: Region, element: Element, marker: str, ordered: bool) -> Item:
     """A region as list item."""
-    return Item(marker, ordered, region.lines[0].x0, region.lines[0].y0, element)
+    left = _INDENT * region.depth or region.lines[0].x0
+    return Item(marker, ordered, left, region.lines[0].y0, element)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pymupdf
 
-from smoldocling.pages import glyphs, levels, signs
+from smoldocling.pages import glyphs, levels, signs, tags
 from smoldocling.pages.glyphs import SOFT_HYPHEN
 from smoldocling.pages.levels import Candidate, Levels, Style
 from smoldocling.pages.lines import type_size
@@ -44,6 +44,7 @@ class Manner:
     body     font size of most characters, points           levels   what it says about its headings
     running  texts that recur in the margins, digits as "#" words    lower-case words, hyphened ones included
     pages    number of pages that were looked at
+    top      the level of tagged headings that is the first below the title; 0 where no tag is to be believed
     """
 
     body: float
@@ -51,6 +52,7 @@ class Manner:
     running: frozenset[str]
     words: frozenset[str]
     pages: int
+    top: int = 0
 
     def is_running(self, text: str) -> bool:
         """Whether a text stands in the margin of several pages."""
@@ -93,7 +95,9 @@ def study(document: pymupdf.Document) -> Manner:
     repeated = max(2, round(0.25 * len(numbers)))
     running = frozenset(text for text, times in margins.items() if times >= repeated)
     heads = [item for item in heads if not item.page or furniture_key(item.text) not in running]
-    return Manner(body, levels.learn(heads, body, _outline(document), not prose), running, frozenset(words), count)
+    learnt = levels.learn(heads, body, _outline(document), not prose)
+    top = tags.top(document, numbers, learnt.title is not None)
+    return Manner(body, learnt, running, frozenset(words), count, top)
 
 
 def _margin_texts(raw: dict[str, Any], height: float) -> set[str]:

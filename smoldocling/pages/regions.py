@@ -40,13 +40,19 @@ TEXT_KINDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Lines that form one element, or the place of a table or picture. `lines` are whole rows, top to bottom."""
+    """Lines that form one element, or the place of a table or picture. `lines` are whole rows, top to bottom.
+
+    tag    what the file's own tags call it, "" where they say nothing
+    depth  by its tag: in how many lists an item stands, or the level of a heading; 0 without one
+    """
 
     kind: str
     rect: Rect
     lines: tuple[Line, ...] = ()
     group: Group | None = None
     grid: Grid | None = None
+    tag: str = ""
+    depth: int = 0
 
     @property
     def text(self) -> str:
@@ -112,11 +118,10 @@ def _grounded(lines: list[Line], grounds: Sequence[Rect]) -> tuple[list[Region],
         return [], lines
     for ground in sorted(grounds, key=lambda rect: -(rect[2] - rect[0]) * (rect[3] - rect[1])):
         inside = [line for line in rest if _middle_in(line, ground)]
-        letters = sum(len(line.text) for line in inside)
-        if not inside or sum(len(line.text) for line in inside if _is_mono(line)) < 0.8 * letters:
+        if not inside or not is_mono(inside):
             continue
         size = inside[0].style.size
-        rows = _code_lines(inside)
+        rows = listing_rows(inside)
         hugs = ground[2] - max(line.x1 for line in inside) < 2 * size
         if (len(rows) > 1 or not hugs) and all(line.x1 <= ground[2] + size for line in inside):
             listings.append(region("code", rows))
@@ -147,12 +152,18 @@ def whole_listings(found: list[Region]) -> list[Region]:
     for item in sorted((*codes, *loose), key=lambda item: item.rect[1]):
         near = next((other for other in result if other.kind == "code" and _one_listing(other, item)), None)
         if near is not None and any(item is other for other in result):
-            joined = region("code", _code_lines((*near.lines, *item.lines)))
+            joined = region("code", listing_rows((*near.lines, *item.lines)))
             result = [joined if other is near else other for other in result if other is not item]
     return result
 
 
-def _code_lines(lines: Sequence[Line]) -> list[Line]:
+def is_mono(lines: Sequence[Line]) -> bool:
+    """Whether most of the characters of some lines stand in rows of monospaced type."""
+    letters = sum(len(line.text) for line in lines)
+    return sum(len(line.text) for line in lines if _is_mono(line)) >= 0.8 * letters
+
+
+def listing_rows(lines: Sequence[Line]) -> list[Line]:
     """Rows of a listing, which may stand closer than its type is tall: only what has one baseline is one row."""
     rows: list[list[Line]] = []
     for line in sorted(lines, key=lambda line: line.baseline):
