@@ -11,6 +11,7 @@ from dataclasses import replace
 from doctags.tree import Cell, Element, Page
 from smoldocling.pages import (
     captions,
+    edges,
     figures,
     kinds,
     lattice,
@@ -55,7 +56,7 @@ class _Assembly:
         named, rest = tagged.regions_of(ink.lines, ink.tags)
         left = replace(ink, lines=tuple(rest))
         found = regions.gather(left, lattice.with_ruled_tables(groups or (), left), self._manner.body)
-        found = self._tables(found + named)
+        found = captions.whole(self._tables(found + named))
         found = self._pictures(found)
         found = regions.whole_listings([item for item in found if not item.tag]) + [i for i in found if i.tag]
         found = kinds.judged(found, ink, self._manner, self._number)
@@ -80,7 +81,7 @@ class _Assembly:
             if item.lines and regions.is_listing(item):
                 result += regions.as_text(item, self._manner.body)
                 continue
-            above, table, below = regions.peeled(item, self._ink.strokes)
+            above, table, below = edges.peeled(item, self._ink.strokes)
             grid = self._grid(table)
             if grid is not None and grid.is_list:
                 result += regions.as_list(item, self._manner.body)

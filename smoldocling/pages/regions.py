@@ -194,38 +194,6 @@ def _skips_rows(a: Region, b: Region) -> bool:
     return rows < _MOST_SKIPPED + 1.5 and abs(rows - round(rows)) < 0.04
 
 
-def peeled(item: Region, strokes: Sequence[Rect]) -> tuple[list[Line], Region, list[Line]]:
-    """Rows of prose at the top and at the bottom of a table's box, outside its rulings, apart from the table."""
-    lines = prose.rows(item.lines)
-    rules = [s[1] for s in strokes if s[2] - s[0] > 0.5 * (item.rect[2] - item.rect[0]) and _inside(s, item.rect)]
-    first, last = 0, len(lines)
-    while first < last and _is_prose(lines, first, first) and not any(y < lines[first].y0 for y in rules):
-        first += 1
-    while last > first and _is_prose(lines, last - 1, last) and not any(y > lines[last - 1].y1 - 2 for y in rules):
-        last -= 1
-    if (first == 0 and last == len(lines)) or last - first < 2:
-        return [], item, []
-    top = lines[first - 1].y1 if first else item.rect[1]
-    bottom = lines[last].y0 if last < len(lines) else item.rect[3]
-    kept = tuple(line for line in item.lines if top <= (line.y0 + line.y1) / 2 <= bottom)
-    rect = (item.rect[0], top, item.rect[2], bottom)
-    return lines[:first], replace(item, rect=rect, lines=kept), lines[last:]
-
-
-def _is_prose(lines: Sequence[Line], place: int, end: int) -> bool:
-    """Whether a row is one run of words, long or a caption's, and not cells side by side; `end` > `place` for notes."""
-    line = lines[place]
-    if any(b.x0 - a.x1 > 1.2 * line.style.size for a, b in pairwise(line.words)):
-        return False
-    if end == place and place and line.x0 - lines[place - 1].x0 < 3 and len(line.words) > 3:
-        return True  # the caption goes on
-    return len(line.text) > 70 or signs.names_caption(line.text) or signs.is_source(line.text)
-
-
-def _inside(rect: Rect, outer: Rect) -> bool:
-    return outer[1] - 2 <= rect[1] <= outer[3] + 2 and rect[0] < outer[2] and rect[2] > outer[0]
-
-
 def _marked_by(line: Line, lines: Sequence[Line], groups: Sequence[Group]) -> Line | None:
     """The line whose marker another line is: the nearest one on its right; None if it is no lone marker."""
     if not signs.is_lone_marker(line):
