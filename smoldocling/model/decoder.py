@@ -129,10 +129,15 @@ class Decoder:
         heads = qkv.view(len(qkv), -1, config.head_dim)
         out, first = [], 0
         for span in spans:
-            keys, values = cache.keys[number, span.slot], cache.values[number, span.slot]
-            rows = heads[first : first + span.count]
+            rows, end = heads[first : first + span.count], span.start + span.count
+            if cache.scales:
+                keys, values = rows.new_empty(2, config.kv_heads, end, config.head_dim)
+            else:
+                keys, values = cache.keys[number, span.slot], cache.values[number, span.slot]
             q = self._parts.turned(rows, config.heads, span.start, text.cosines, text.sines, keys, values)
-            end = span.start + span.count
+            if cache.scales:  # what is looked at is what is kept
+                cache.squeeze(number, span.slot, span.start, keys[:, span.start :], values[:, span.start :])
+                keys, values = cache.opened(number, span.slot, end, rows.dtype)
             out.append(look_back(q, keys[:, :end], values[:, :end], span.start, self._parts))
             first += span.count
         return torch.cat(out) if len(out) > 1 else out[0]

@@ -69,9 +69,9 @@ class Network:
     def native(self) -> bool:
         return self._step is not None
 
-    def cache(self, slots: int, length: int) -> Cache:
-        """Room for so many sequences of so many positions each."""
-        return Cache(self.config, slots, length, self.dtype, self.device)
+    def cache(self, slots: int, length: int, dtype: torch.dtype | None = None) -> Cache:
+        """Room for so many sequences of so many positions each; `dtype` if it is not the network's (cache.NARROW)."""
+        return Cache(self.config, slots, length, dtype or self.dtype, self.device)
 
     @torch.inference_mode()
     def encode(self, tiles: torch.Tensor) -> torch.Tensor:
@@ -109,7 +109,7 @@ class Network:
 
         Rows lie in the order of the spans, and a slot has one span.
         """
-        if self._step:
+        if self._step and not cache.scales:
             return self._step(ids, spans, cache, logits)
         x = self._decoder(self._embedding[torch.tensor(ids, device=self.device)], spans, cache)
         found = self._decoder.logits(x)

@@ -58,7 +58,7 @@ class Steps:
 
     def __init__(self, body: Body, cache: Cache, seam: Seam, group: int) -> None:
         """group  heads of queries that look at the same keys"""
-        self._body = body
+        self.body = body
         self._cache = cache
         self._seam = seam
         self._widths = widths(group)
@@ -77,7 +77,7 @@ class Steps:
         recording = self._recorded.get(size)
         numbers = filled(rows, *size)
         if recording is None:
-            recording = _Recording(self._body, self._cache, self._seam, *size)
+            recording = _Recording(self.body, self._cache, self._seam, *size)
             self._seam.put(numbers, recording.inputs)
             recording.record()
             self._recorded[size] = recording
