@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from io import BytesIO
+from pathlib import Path
 
 import pymupdf
 import pytest
@@ -94,6 +97,19 @@ def test_nothing_is_drawn_that_nobody_asked_for(checkpoint, monkeypatch):
     assert drawn == 0
     docling(generate_page_images=True).convert(stream(pdf(PROSE, PROSE)))
     assert drawn == 2
+
+
+def test_a_file_that_ends_doclings_parser_ends_nothing_here(shared_data):
+    """It takes the whole process with it as soon as it is closed, although nobody has asked it for a page."""
+    file = shared_data / "hostile" / "pdfjs" / "test_pdfs_bitmap-mmr.pdf"
+    code = (
+        "from plugin_docling import *\n"
+        f"result = docling().convert({str(file)!r}, raises_on_error=False)\n"
+        "print(result.errors[0].error_message)"
+    )
+    tests = Path(__file__).parent
+    done = subprocess.run([sys.executable, "-c", code], cwd=tests, capture_output=True, text=True, check=True)
+    assert done.stdout == "the page is an image without text: a scan; it needs a model\n"
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
