@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pymupdf
 
 from doctags.tree import GRID, Box
-from smoldocling.pages import bullets, marks, tags, unseen
+from smoldocling.pages import bullets, grounds, marks, tags, unseen
 from smoldocling.pages.frame import Frame, Rect, turned_by
 from smoldocling.pages.lines import FLAGS, Line, main_direction, visible_lines
 from smoldocling.pages.tags import Tag
@@ -93,12 +93,14 @@ def read(page: pymupdf.Page) -> Ink:
     opaque = unseen.Drawn([rect for rect, masked in pictures if not masked], drawn.paints)
     lines, covered = unseen.apart(page, seen.lines, log, opaque, frame, turn)
     hidden = (*seen.hidden, *covered, *unseen.outside(page, log), *unseen.switched_off(page.parent, page.number))
-    lines, taken = bullets.bulleted(lines, drawn.dots)
+    lines, dots = bullets.bulleted(lines, drawn.dots)
+    # what stands in the ground of a listing besides code is its scroll bar
+    taken = dots + grounds.of_code(drawn.grounds, lines)
     return Ink(
         lines=tuple(lines),
         images=tuple(images),
         fills=tuple(bullets.without(drawn.fills, taken)),
-        strokes=tuple(bullets.without(drawn.strokes, taken)),
+        strokes=tuple(bullets.without(drawn.strokes, dots)),
         shapes=tuple(bullets.without(drawn.shapes, taken)),
         grounds=tuple(drawn.grounds),
         links=tuple(marks.links(page, frame)),

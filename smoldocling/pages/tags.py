@@ -64,8 +64,11 @@ def read(page: pymupdf.Page, frame: Frame | None = None) -> tuple[Tag, ...]:
     if not are_in(page.parent):
         return ()
     reader = _Reader(frame)
-    for block in page.get_text("dict", flags=_FLAGS)["blocks"]:
-        reader.walk(block, None, 0)
+    try:
+        for block in page.get_text("dict", flags=_FLAGS)["blocks"]:
+            reader.walk(block, None, 0)
+    except Exception:  # a damaged tree says nothing; the page is there all the same
+        return ()
     return tuple(tag for tag in reader.found if tag.rows or tag.table)
 
 
@@ -81,7 +84,7 @@ def top(document: pymupdf.Document, pages: Iterable[int], titled: bool) -> int:
     for number in pages:
         try:
             heads = [tag for tag in read(document[number]) if tag.kind == "section-header"]
-        except Exception:  # a damaged page says nothing about the others
+        except Exception:  # no such page: it says nothing about the others
             continue
         for tag in heads:
             heights.setdefault(tag.level, []).append(tag.rows[0][3] - tag.rows[0][1])
