@@ -20,6 +20,7 @@ from docling.datamodel.document import ConversionResult, InputDocument
 from docling.datamodel.pipeline_options import OcrMode, PdfPipelineOptions
 from docling.document_converter import DocumentConverter, PdfFormatOption
 from docling.pipeline.standard_pdf_pipeline import StandardPdfPipeline
+from docling.utils.pipeline_cache import create_pipeline_options_hash
 from docling_core.types.doc import BoundingBox, DocItemLabel, DoclingDocument, Size
 from make import PROSE, image_bytes, pdf
 from plugin_docling import stream
@@ -183,7 +184,10 @@ def test_nothing_is_kept_of_what_is_done():
     before = set(pagecache._CONVERSIONS)
     result = converted(stream(pdf(PROSE, PROSE)), standard())
     (mine,) = set(pagecache._CONVERSIONS) - before
-    assert not pagecache._CONVERSIONS[mine]._kept
+    done = pagecache._CONVERSIONS[mine]
+    assert not done._kept
+    assert done._stream.stopped
+    del done
     del result
     gc.collect()
     assert set(pagecache._CONVERSIONS) <= before
@@ -323,6 +327,13 @@ def test_recognition_fills_the_regions_of_another_layout_engine(checkpoint, samp
     result, page = _page_of(samples / "leaflet.png", [upper])
     (page,) = _recognizer(checkpoint, mode=OcrMode.FULL_PAGE)(result, [page])
     assert [cell.text for cell in page.cells] == ["Hello", "quick"]
+
+
+def test_other_options_are_another_pipeline():
+    """Docling keeps pipelines by what their options say; it must see ours, or the first model would read for all."""
+    wanted = [PdfPipelineOptions(allow_external_plugins=True, **options(model=name)) for name in ("a", "b", "a")]
+    one, other, again = map(create_pipeline_options_hash, wanted)
+    assert one == again != other
 
 
 def test_recognition_that_has_nothing_to_do_asks_no_model(tmp_path, samples):

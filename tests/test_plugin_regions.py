@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 
 from docling.datamodel.base_models import Cluster
 from docling_core.types.doc import BoundingBox, DocItemLabel, Size
@@ -34,6 +35,12 @@ INSIDE_PICTURES = {DocItemLabel(name) for name in ("text", "list_item", "section
 
 def read(tree: doctags.Page) -> PageResult:
     return PageResult("a", 1, "ok", tree, engine="native")
+
+
+def without_links(element: doctags.Element) -> doctags.Element:
+    """Our own text spells their addresses out; Docling's stages know them from elsewhere."""
+    cells = tuple(replace(cell, children=tuple(map(without_links, cell.children))) for cell in element.cells)
+    return replace(element, links=(), cells=cells, children=tuple(map(without_links, element.children)))
 
 
 def words(text: str) -> Counter[str]:
@@ -67,9 +74,10 @@ def test_every_region_is_one_that_docling_can_use(document: doctags.Document) ->
 def test_no_word_of_a_page_is_lost(document: doctags.Document) -> None:
     """What our own text has, Docling's stages get."""
     for tree in document.pages:
-        given_words = words("\n".join(cell.text for cell in cells(regions(read(tree)), SIZE)))
+        plain = replace(tree, elements=tuple(map(without_links, tree.elements)))
+        found = words("\n".join(cell.text for cell in cells(regions(read(plain)), SIZE)))
         # ticks are in the label
-        assert not words(to_text(tree, furniture=True).replace("[x]", "")) - given_words
+        assert not words(to_text(plain, furniture=True).replace("[x]", "")) - found
 
 
 @thorough(30)

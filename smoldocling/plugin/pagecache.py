@@ -12,7 +12,7 @@ import logging
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
@@ -23,7 +23,7 @@ from docling.pipeline.base_pipeline import get_expected_page_nos
 from smoldocling import layer
 from smoldocling.errors import UnreadablePage
 from smoldocling.pages.sources import Source, Unfit, because
-from smoldocling.pipeline import Converter
+from smoldocling.pipeline import Converter, Stream
 from smoldocling.plugin import facts, opened
 from smoldocling.plugin.settings import Reader
 from smoldocling.result import PageResult
@@ -53,7 +53,7 @@ class Conversion:
         self._kept: OrderedDict[int, PageResult] = OrderedDict()
         self._keeping = threading.Lock()
         self._reading = threading.Lock()
-        self._stream: Iterator[PageResult] | None = None
+        self._stream: Stream | None = None
         self._last = 0
         self._unopened: str | None = None
         self._failed: dict[int, str] = {}
@@ -86,12 +86,10 @@ class Conversion:
         with self._keeping:
             self._kept.pop(number, None)
 
-    def close(self) -> None:
-        """Nobody asks for any page any more."""
-        close = getattr(self._stream, "close", None)
-        if close is not None:
-            close()
-        self._kept.clear()
+    def leave(self) -> None:
+        """Nobody asks for any page any more. From any thread; it does not wait for the engine."""
+        if self._stream is not None:
+            self._stream.stop()
 
     def _among(self, numbers: Sequence[int]) -> dict[int, PageResult]:
         with self._keeping:
@@ -122,6 +120,8 @@ class Conversion:
                 found[page.number] = page
             if len(found) == len(wanted):
                 break
+        if self._last == self._numbers[-1]:
+            self._stream.close()  # its threads need not wait until Docling lets go of the conversion
         return found
 
     def _alone(self, pages: Sequence[Page], converter: Converter) -> dict[int, PageResult]:
@@ -186,8 +186,7 @@ def conversion(conv_res: ConversionResult) -> Conversion:
 def _over(key: int) -> None:
     gone = _CONVERSIONS.pop(key, None)
     if gone is not None:
-        # a conversion that was broken off: whoever lets go of it last, is not to wait for the engine's step
-        threading.Thread(target=gone.close, name="smoldocling-close", daemon=True).start()
+        gone.leave()
 
 
 def _drawn(page: Page) -> Source | Unfit:

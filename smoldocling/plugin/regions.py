@@ -114,7 +114,8 @@ def _of(block: Block, scores: dict[int, float]) -> Iterator[_Found]:
             yield from captioned(made(label, block.sources, grid=block.grid), block.captions, block.caption_first)
         case Figure():
             inside = [found for inner in block.blocks for found in _of(inner, scores)]
-            inside += [_Found(Region(DocItemLabel.TEXT, PAGE, row), boxed=False) for row in _rows(block.grid)]
+            drawn = [*block.smiles, *_rows(block.grid)]
+            inside += [_Found(Region(DocItemLabel.TEXT, PAGE, text), boxed=False) for text in drawn]
             figure = made(DocItemLabel.PICTURE, block.sources)
             box = figure.region.box
             figure = replace(figure, region=replace(figure.region, inner=_texts(_placed(inside, box))))
