@@ -58,7 +58,8 @@ class _Assembly:
         found = regions.gather(left, lattice.with_ruled_tables(groups or (), left), self._manner.body)
         found = captions.whole(self._tables(found + named))
         found = self._pictures(found)
-        found = regions.whole_listings([item for item in found if not item.tag]) + [i for i in found if i.tag]
+        loose = [item for item in found if not item.tag]
+        found = regions.hanging(regions.whole_listings(loose)) + [item for item in found if item.tag]
         found = kinds.judged(found, ink, self._manner, self._number)
         top = [item for item in found if item.kind == "page_header"]
         bottom = [item for item in found if item.kind == "page_footer"]
@@ -116,7 +117,7 @@ class _Assembly:
         ]
         rects = [
             rect
-            for rect in figures.pictures(self._ink, proposed, self._manner.body, named)
+            for rect in figures.pictures(self._ink, proposed, self._manner.body, named, tabular)
             if not any(_overlap(rect, table) > 0.5 for table in tabular)
         ]
         result: list[Region] = [Region("picture", rect) for rect in rects]

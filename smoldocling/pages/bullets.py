@@ -25,7 +25,7 @@ def bulleted(lines: Sequence[Line], dots: Sequence[tuple[Rect, str]]) -> tuple[l
     result: list[Line] = []
     used: list[Rect] = []
     for line in lines:
-        found = [dot for dot in dots if line.upright and _belongs(dot[0], line)]
+        found = [dot for dot in dots if line.upright and _belongs(dot[0], line)] if _is_text(line) else []
         # two marks beside each other are no bullets but a drawing's
         if len(found) != 1 or any(_between(found[0][0], line, other) for other in lines):
             result.append(line)
@@ -42,6 +42,11 @@ def without(rects: Sequence[Rect], used: Sequence[Rect]) -> list[Rect]:
     if not used:
         return list(rects)
     return [rect for rect in rects if not any(_within(rect, dot) for dot in used)]
+
+
+def _is_text(line: Line) -> bool:
+    """Whether a line is more than the number beside the sign of a chart's legend."""
+    return any(char.isalpha() for char in line.text)
 
 
 def _belongs(dot: Rect, line: Line) -> bool:

@@ -5,6 +5,7 @@ Knows: rectangles of images, shapes and fills, the layout model's picture boxes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from smoldocling.pages import signs
@@ -18,15 +19,24 @@ MIN_SIDE = 20.0
 _NEAR = 6.0
 """Points between parts of one picture."""
 
+_TICK = re.compile(r"[-+−–]?\d[\d.,]*(?:[eE][-−]?\d+)? ?%?(?:[ ×x·]*10[⁻⁰¹²³⁴-⁹]*)?$|10 ?[⁻−-]?[⁰¹²³⁴-⁹\d]+$")
+_FEWEST_TICKS = 3
+# Words of an axis' name.
+_LONGEST_NAME = 6
+
+_FEWEST_STROKES = 60
+
 _MAX_PARTS = 600
 """Gathering is quadratic; a page with more parts than this is one drawing anyway."""
 
 
-def pictures(ink: Ink, proposed: Sequence[Rect], body: float, captions: Sequence[Rect] = ()) -> list[Rect]:
+def pictures(
+    ink: Ink, proposed: Sequence[Rect], body: float, captions: Sequence[Rect] = (), tables: Sequence[Rect] = ()
+) -> list[Rect]:
     """Rectangles of the page's pictures, none inside another.
 
     `proposed` are the layout model's; `body` is the document's body size in points: labels are not larger than that.
-    `captions` are the places of captions that speak of a figure.
+    `captions` are the places of captions that speak of a figure, `tables` those of tables.
     """
     page = ink.width * ink.height
     images = [rect for rect in ink.images if not _is_ground(rect, ink, page)]
@@ -53,12 +63,57 @@ def pictures(ink: Ink, proposed: Sequence[Rect], body: float, captions: Sequence
     found += [
         rect
         for rect in proposed
-        if any(_within(mark, rect) for mark in marks)
+        if (any(_within(mark, rect) for mark in marks) or _is_plotted(rect, ink))
         and _prose_share(rect, ink.lines) < 0.5
         and _is_large(rect)
         and not _titled(rect, ink, body)
     ]
-    return _outermost(found)
+    free = [line for line in ink.lines if not any(_within(line.rect, other) for other in (*captions, *tables))]
+    return _outermost([_with_scales(rect, free, body) for rect in _outermost(found)])
+
+
+def _is_plotted(rect: Rect, ink: Ink) -> bool:
+    """Whether a rectangle holds curves that are drawn as many short lines: more of them than a table has rules."""
+    return sum(_within(stroke, rect) for stroke in ink.strokes) >= _FEWEST_STROKES
+
+
+def _with_scales(rect: Rect, lines: Sequence[Line], body: float) -> Rect:
+    """A picture with the numbers along its sides, which count the axes of a chart, and with what they are called."""
+    near = (rect[0] - 4 * body, rect[1] - 4 * body, rect[2] + 4 * body, rect[3] + 4 * body)
+    labels = [line for line in lines if line.style.size <= body + 0.5 and _within(line.rect, near)]
+    labels = [line for line in labels if not _within(line.rect, rect)]
+    marks = [line for line in labels if _TICK.match(line.text)]
+    whole = rect
+    for side in range(4):
+        scale = [mark for mark in marks if _beside(mark.rect, rect, side) < 1.6 * body]
+        if len(scale) < _FEWEST_TICKS or not _in_line(scale, side):
+            continue
+        edge = _union([rect, *(mark.rect for mark in scale)])
+        names = [
+            line
+            for line in labels
+            if len(line.words) <= _LONGEST_NAME and _beside(line.rect, edge, side) < 1.6 * body and not line.bold
+        ]
+        whole = _union([whole, edge, *(line.rect for line in names)])
+    return whole
+
+
+def _beside(rect: Rect, outer: Rect, side: int) -> float:
+    """White between a picture's side (0 left, 1 top, 2 right, 3 bottom) and what stands along it, else infinite."""
+    across = side % 2 == 0
+    middle = (rect[1] + rect[3]) / 2 if across else (rect[0] + rect[2]) / 2
+    low, high = (outer[1], outer[3]) if across else (outer[0], outer[2])
+    if not low - 5 <= middle <= high + 5:
+        return float("inf")
+    white = (outer[0] - rect[2], outer[1] - rect[3], rect[0] - outer[2], rect[1] - outer[3])[side]
+    return white if white > -(rect[2] - rect[0] if across else rect[3] - rect[1]) else float("inf")
+
+
+def _in_line(marks: Sequence[Line], side: int) -> bool:
+    """Whether the numbers of a scale stand in a row, or in a column with one common edge."""
+    if side % 2:
+        return max(mark.baseline for mark in marks) - min(mark.baseline for mark in marks) < 3
+    return any(max(mark.rect[n] for mark in marks) - min(mark.rect[n] for mark in marks) < 3 for n in (0, 2))
 
 
 def _charts(ink: Ink, captions: Sequence[Rect]) -> list[Rect]:

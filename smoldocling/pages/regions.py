@@ -194,6 +194,37 @@ def _skips_rows(a: Region, b: Region) -> bool:
     return rows < _MOST_SKIPPED + 1.5 and abs(rows - round(rows)) < 0.04
 
 
+def hanging(found: list[Region]) -> list[Region]:
+    """Regions with the rows that hang below their first one: entries of bibliographies begin at the margin alone."""
+    result: list[Region] = []
+    kinds = ("text", "list-item")
+    for item in found:
+        above = result[-1] if result else None
+        if above is not None and item.kind in kinds and above.kind in kinds and _hangs(item, above, found):
+            result[-1] = region(above.kind, (*above.lines, *item.lines), above.group)
+        else:
+            result.append(item)
+    return result
+
+
+def _hangs(item: Region, above: Region, found: Sequence[Region]) -> bool:
+    """Whether rows are indented below a row that goes to the end of its column, with less white than entries have."""
+    first, last = item.lines[0], above.lines[-1]
+    indent, white = item.rect[0] - above.rect[0], first.y0 - last.y1
+    if (
+        not 4 < indent < 5 * item.size
+        or not -1 < white < 1.3 * item.size
+        or abs(item.size - above.size) > 0.3
+        or any(abs(row.x0 - first.x0) > 2 for row in item.lines)
+        or any(row.x0 - above.rect[0] < indent - 2 for row in above.lines[1:])
+        or any(signs.bullet(row) is not None or signs.ordinal(row) is not None for row in (first, above.lines[0]))
+    ):
+        return False
+    widest = max(other.rect[2] for other in found if other.rect[0] < above.rect[2] and other.rect[2] > above.rect[0])
+    word = first.words[0]
+    return last.x1 + 0.25 * item.size + word.x1 - word.x0 > widest - 2
+
+
 def _marked_by(line: Line, lines: Sequence[Line], groups: Sequence[Group]) -> Line | None:
     """The line whose marker another line is: the nearest one on its right; None if it is no lone marker."""
     if not signs.is_lone_marker(line):

@@ -32,6 +32,12 @@ _NOTICE = re.compile(r"©|\(c\) ?\d{4}|copyright|all rights|licen[cs]e|doi[:. ]|
 _ORDERED = re.compile(
     r"(?:\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})\)|(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})\.|\[\d{1,3}\]|[①-⑳])$"
 )
+# "C. Andrieu, A. Doucet, and", "A. Bull.", "J.-P. van der Ice (2010)": an entry of a bibliography.
+_AUTHOR = re.compile(
+    r"[A-Z](?:[-.][A-Z])*\.(?:[ -]?[A-Z]\.)* (?:(?:van|von|de|der|den|del|da|di|la|le|el|al) )*"
+    r"[A-Z][\w'’-]+(?: [A-Z][\w'’-]+)?"
+    r"(?:, (?:and |& |[A-Z](?:[-.][A-Z])*\.)| and [A-Z]\.| et al|\. [A-Z]|,? \(?\d{4})"
+)
 _STATEMENT = re.compile(r"[;{}=()\[\]]|^\s*(?:\$|>>>|#)\s|\s--?\w")
 _ADDRESS = re.compile(r"\w@\w|https?://|www\.")
 _NOTE = re.compile(r"(?:\d{1,3}|[*∗†‡§¶#]{1,3}|[a-z])[).]?$")
@@ -53,9 +59,11 @@ def bullet(line: Line) -> str | None:
 
 
 def ordinal(line: Line) -> str | None:
-    """The number or letter that counts a line as a list item, None without one."""
+    """The number or letter that counts a line as a list item, None without one. Initials of a name count nothing."""
     first = line.words[0].text
-    return first if len(line.words) > 1 and _ORDERED.match(first) else None
+    if len(line.words) < 2 or not _ORDERED.match(first):
+        return None
+    return None if first[0].isupper() and _AUTHOR.match(line.text) else first
 
 
 def is_numbered(text: str) -> bool:
