@@ -1,7 +1,8 @@
-"""Tables that stand side by side and were taken for one.
+"""Tables that stand side by side or above each other and were taken for one.
 
 Knows: the layout model's boxes, words, strokes, shaded areas. Does not know: cells.
-Two tables share no lines, and the white between the rows of one is not that of the other.
+Two tables share no lines. Side by side, the white between the rows of one is not that of the other, or their type has
+another size; above each other, there is more white between them than between any rows.
 """
 
 from __future__ import annotations
@@ -19,6 +20,15 @@ from smoldocling.pages.lines import Line
 _GUTTER = 1.2
 """Font sizes of white between two tables, at least."""
 
+_BETWEEN = 3.0
+"""Points between the lines of two tables, at least."""
+
+_PAUSE = 3.0
+"""Font sizes of white between two tables above each other, at least; less where their type has another size."""
+
+_OTHER_SIZE = 0.8
+"""Points by which the type of two tables differs, if it does."""
+
 _SHARED = 0.5
 """Share of the white between the rows of one table that goes through both, from which on they are one table."""
 
@@ -27,18 +37,54 @@ def apart(group: Group, ink: Ink) -> list[Group]:
     """The tables in a table's box: itself, or two and more from left to right."""
     lines = [line for line in ink.lines if line.upright and _holds(group.rect, line)]
     chunks = [chunk for line in lines for chunk in chunks_of(line)]
-    x = _gutter(group.rect, chunks, [*ink.strokes, *ink.fills]) if len(chunks) > 7 else None
-    if x is None:
+    if len(chunks) < 8:
         return [group]
+    marks = [mark for mark in (*ink.strokes, *ink.fills) if _meets(mark, group.rect)]
     x0, y0, x1, y1 = group.rect
-    result: list[Group] = []
-    for left, right in ((x0, x), (x, x1)):
-        side = [chunk for chunk in chunks if left <= (chunk.x0 + chunk.x1) / 2 <= right]
-        top, bottom = min(chunk.y0 for chunk in side), max(chunk.y1 for chunk in side)
-        columns = tuple(border for border in group.columns if left < border < right)
-        piece = replace(group, rect=(left, max(y0, top - 3), right, min(y1, bottom + 3)), columns=columns, rows=())
-        result += apart(piece, ink)
-    return result
+    x = _gutter(group.rect, chunks, marks)
+    if x is not None:
+        parts = [(x0, y0, x, y1), (x, y0, x1, y1)]
+    else:
+        y = _pause(chunks, marks)
+        if y is None:
+            return [group]
+        parts = [(x0, y0, x1, y), (x0, y, x1, y1)]
+    return [table for part in parts for table in apart(_cut(group, part, chunks), ink)]
+
+
+def _cut(group: Group, part: Rect, chunks: Sequence[Line]) -> Group:
+    """One part of a box, no larger than its texts."""
+    inside = [chunk for chunk in chunks if _holds(part, chunk)]
+    top, bottom = min(chunk.y0 for chunk in inside), max(chunk.y1 for chunk in inside)
+    rect = (part[0], max(part[1], top - 3), part[2], min(part[3], bottom + 3))
+    columns = tuple(x for x in group.columns if rect[0] < x < rect[2])
+    rows = tuple(y for y in group.rows if rect[1] < y < rect[3])
+    whole = part[0] == group.rect[0] and part[2] == group.rect[2]
+    return replace(group, rect=rect, columns=columns, rows=rows if whole else ())
+
+
+def _pause(chunks: Sequence[Line], marks: Sequence[Rect]) -> float | None:
+    """The middle of the white between two tables above each other."""
+    rows = baselines(chunks)
+    size = median(chunk.style.size for chunk in chunks)
+    for place in range(2, len(rows) - 1):
+        above, below = [c for row in rows[:place] for c in row], [c for row in rows[place:] for c in row]
+        end, start = max(c.y1 for c in above), min(c.y0 for c in below)
+        far = start - end > _PAUSE * size or (start - end > size and _differ(above, below))
+        y = (start + end) / 2
+        if far and not any(mark[1] < y < mark[3] for mark in marks) and _is_tabular(above) and _is_tabular(below):
+            return y
+    return None
+
+
+def _differ(a: Sequence[Line], b: Sequence[Line]) -> bool:
+    """Whether two groups of texts are each set in one size, and not in the same."""
+    sizes = [median(chunk.style.size for chunk in side) for side in (a, b)]
+    even = all(
+        sum(abs(chunk.style.size - size) < 0.3 for chunk in side) > 0.9 * len(side)
+        for side, size in zip((a, b), sizes, strict=True)
+    )
+    return even and abs(sizes[0] - sizes[1]) > _OTHER_SIZE
 
 
 def _gutter(rect: Rect, chunks: Sequence[Line], marks: Sequence[Rect]) -> float | None:
@@ -49,10 +95,9 @@ def _gutter(rect: Rect, chunks: Sequence[Line], marks: Sequence[Rect]) -> float 
         if chunk.x0 - edge > _GUTTER * size and edge > rect[0]:
             strips.append((edge, chunk.x0))
         edge = max(edge, chunk.x1)
-    across = [mark for mark in marks if mark[3] > rect[1] and mark[1] < rect[3]]
     for low, high in sorted(strips, key=lambda strip: strip[0] - strip[1]):
-        x = (low + high) / 2
-        if any(mark[0] < x < mark[2] for mark in across):
+        x = _free(low, high, marks)
+        if x is None:
             continue
         left, right = [c for c in chunks if c.x1 <= low + 1], [c for c in chunks if c.x0 >= high - 1]
         if _is_tabular(left) and _is_tabular(right) and _are_strangers(left, right):
@@ -60,8 +105,22 @@ def _gutter(rect: Rect, chunks: Sequence[Line], marks: Sequence[Rect]) -> float 
     return None
 
 
+def _free(low: float, high: float, marks: Sequence[Rect]) -> float | None:
+    """A place between two texts that no line and no shaded area runs across: the middle of the widest such stretch."""
+    edge, best = low, (0.0, low)
+    for left, right in [
+        *sorted((mark[0], mark[2]) for mark in marks if mark[2] > low and mark[0] < high),
+        (high, high),
+    ]:
+        best = max(best, (left - edge, (left + edge) / 2))
+        edge = max(edge, right)
+    return best[1] if best[0] > _BETWEEN else None
+
+
 def _are_strangers(left: Sequence[Line], right: Sequence[Line]) -> bool:
     """Whether little of the white between the rows of one side goes through both, where both have rows."""
+    if _differ(left, right):
+        return True
     top = max(min(chunk.y0 for chunk in side) for side in (left, right))
     bottom = min(max(chunk.y1 for chunk in side) for side in (left, right))
     sides = [[chunk for chunk in side if top - 1 < chunk.y1 and chunk.y0 < bottom + 1] for side in (left, right)]
@@ -82,6 +141,10 @@ def _pauses(chunks: Sequence[Line]) -> float:
         white += max(0.0, top - end)
         end = bottom if end == float("inf") else max(end, bottom)
     return white
+
+
+def _meets(a: Rect, b: Rect) -> bool:
+    return a[0] < b[2] and a[2] > b[0] and a[1] < b[3] and a[3] > b[1]
 
 
 def _holds(rect: Rect, line: Line) -> bool:
