@@ -17,6 +17,8 @@ from smoldocling.pages.lines import Glyph, Line, Word
 
 # Empty rows of a listing that are kept; more of them are a gap between two pieces of it.
 _MOST_EMPTY = 3
+# Columns by which words of a listing may miss its columns where each space is as wide as a letter.
+_OFF_GRID = 0.15
 
 _HYPHENS = ("-", "\u2010")
 _DASHES = ("—", "–", "/")
@@ -256,7 +258,10 @@ def listing(lines: Sequence[Line]) -> str:
     column = column if column > 0 else 1.0
     left = min(line.x0 for line in lines)
     pitches = sorted(b.baseline - a.baseline for a, b in pairwise(lines) if b.baseline > a.baseline)
-    pitch = pitches[len(pitches) // 2] if pitches else 0.0
+    # with empty rows between them, baselines are several pitches apart
+    pitch = pitches[(len(pitches) - 1) // 4] if pitches else 0.0
+    gaps = [(word.x0 - before.x1) / column for line in lines for before, word in pairwise(line.words)]
+    exact = all(abs(gap - round(gap)) < _OFF_GRID for gap in gaps)
     result: list[str] = []
     for index, line in enumerate(lines):
         if index and pitch:
@@ -266,7 +271,7 @@ def listing(lines: Sequence[Line]) -> str:
         for before, word in pairwise(line.words):
             gap = (word.x0 - before.x1) / column
             # justified listings stretch their spaces; a gap of columns is meant
-            text += " " * (1 if gap < 2.5 else round(gap)) + word.text
+            text += " " * (1 if gap < 2.5 and not exact else max(1, round(gap))) + word.text
         result.append(text)
     return "\n".join(result)
 
