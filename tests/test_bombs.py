@@ -22,7 +22,7 @@ from tiny import make_checkpoint
 from smoldocling.pages.sources import Source
 from smoldocling.pipeline import Converter
 from smoldocling.result import PageResult
-from smoldocling.workers import limits, pool
+from smoldocling.workers import child, limits, pool
 from smoldocling.workers.board import Answer, Order
 from smoldocling.workers.limits import Limits
 from smoldocling.workers.orders import Paper, Read
@@ -63,7 +63,7 @@ BOMBS: dict[Callable[[], bytes], set[str]] = {
     bombs.nested_forms: TOO_LONG,
     bombs.flate: TOO_LONG | {"needed more than 4 GiB of memory"},
     bombs.letters: TOO_LONG | {"needed more than 4 GiB of memory"},
-    bombs.page_tree_loop: {"damaged PDF: code=7: Invalid number of pages"},
+    bombs.page_tree_loop: {"damaged PDF: its list of pages is broken"},
     bombs.large_png: {"the image has more than 357,913,940 pixels; 178,956,970 are the limit"},
     bombs.huge_page: set(),
     bombs.xref_loop: set(),
@@ -199,6 +199,62 @@ def test_a_worker_that_cannot_start_says_why(converter: Converter, monkeypatch: 
     assert page.error == (
         "no worker process can be started: ImportError: no module named x; workers=0 reads in this process"
     )
+
+
+@pytest.mark.parametrize("deaths", [1, pool.STARTS - 1])
+def test_a_worker_that_is_killed_while_it_starts_costs_no_page(
+    converter: Converter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, deaths: int
+) -> None:
+    """Whoever kills processes when memory is short takes the youngest."""
+    monkeypatch.setattr("smoldocling.workers.child.BOOT", dying(tmp_path, deaths))
+    monkeypatch.setattr(pool, "PAUSE_SECONDS", 0.01)
+    assert [page.status for page in converter.stream([pdf(PROSE, PROSE)])] == ["textlayer"] * 2
+    assert len(list(tmp_path.iterdir())) == deaths
+
+
+def test_workers_that_never_start_are_not_started_for_ever(
+    converter: Converter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each document says why, and the run ends; when things are better, the next one is read."""
+    monkeypatch.setattr(pool, "PAUSE_SECONDS", 0.01)
+    with monkeypatch.context() as broken:
+        broken.setattr("smoldocling.workers.child.BOOT", dying(tmp_path, 10**6))
+        pages = list(converter.stream([pdf(PROSE)] * 5))
+    assert {page.status for page in pages} == {"failed"}
+    assert "the reader was killed (signal 9); workers=0" in (pages[0].error or "")
+    assert len(list(tmp_path.iterdir())) < pool.STARTS + 10, "once it is known, each document is one try"
+    assert converter.convert(pdf(PROSE)).status == "ok"
+
+
+def dying(folder: Path, deaths: int) -> str:
+    """What a worker runs: the first of them are killed while they start."""
+    return (
+        f"import os, tempfile\nif len(os.listdir({str(folder)!r})) < {deaths}:\n"
+        f"    tempfile.mkstemp(dir={str(folder)!r}); os.kill(os.getpid(), 9)\n{child.BOOT}"
+    )
+
+
+def test_pages_after_many_that_were_lost_are_still_tried(converter: Converter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four bad pages cost four pages. Only a document that has nothing else is given up one day."""
+    import pymupdf
+
+    monkeypatch.setattr(pool, "WARY", 2)
+    monkeypatch.setattr(pool, "HOPELESS", 5)
+    quick = converter.with_options(timeout=1.5)
+
+    def mixed(bad: int) -> bytes:
+        document = pymupdf.open(stream=pdf(PROSE))
+        with pymupdf.open(stream=bombs.nested_forms()) as bomb:
+            for _ in range(bad):
+                document.insert_pdf(bomb, start_at=0)
+        return bytes(document.tobytes())
+
+    few = quick.convert(mixed(4))
+    assert [page.status == "failed" for page in few.pages] == [True] * 4 + [False]
+    many = quick.convert(mixed(9), pages="1-9")
+    untried = [page.error or "" for page in many.pages if "not tried" in (page.error or "")]
+    assert 0 < len(untried) <= 4
+    assert untried[0].startswith("not tried, as 5 before it have failed: took longer than 1 s")
 
 
 def test_a_stream_left_half_way_leaves_no_work_behind(converter: Converter) -> None:

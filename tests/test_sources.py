@@ -126,8 +126,8 @@ def test_bytes_streams_and_images_are_documents():
     [
         (b"", "empty"),
         (b"Dear Sir or Madam,\nplease find enclosed", "neither a PDF nor an image.*'Dear Sir or "),
-        (pdf(PROSE)[:300], "damaged PDF"),
-        (b"%PDF-1.7\n", "damaged PDF"),
+        (pdf(PROSE)[:300], "damaged PDF: nothing can be made out in it"),
+        (b"%PDF-1.7\n", "damaged PDF: nothing can be made out in it"),
         (pdf_of_no_pages(), "no pages"),
         (pdf(PROSE, password="secret"), "give its password"),
     ],

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from smoldocling.errors import UnreadablePage, UnusableInput
-from smoldocling.pages import colour, raster
+from smoldocling.pages import colour, damage, raster
 from smoldocling.pages.mupdf import ALONE as ALONE_IN_MUPDF
 from smoldocling.pages.sources import TAKEN, Source, because
 
@@ -125,18 +125,22 @@ class Document:
         with ALONE_IN_MUPDF:
             pymupdf.TOOLS.mupdf_display_errors(False)
             pymupdf.TOOLS.mupdf_display_warnings(False)
+            pymupdf.TOOLS.reset_mupdf_warnings()
             try:
                 pdf = pymupdf.open(stream=data, filetype="pdf")
                 locked = bool(pdf.needs_pass)
             except Exception as error:
-                raise UnusableInput(f"damaged PDF: {because(error)}") from error
+                said = pymupdf.TOOLS.mupdf_warnings()
+                if not said and b"/Encrypt" in data:  # of what fails within the encryption nothing is said
+                    said = "/Encrypt"
+                raise UnusableInput(f"damaged PDF: {damage.told(error, said)}") from error
         if locked:
             _unlock(pdf, password(self.name) if callable(password) else password)
         with ALONE_IN_MUPDF:
             try:
                 count = len(pdf)
             except Exception as error:
-                raise UnusableInput(f"damaged PDF: {because(error)}") from error
+                raise UnusableInput(f"damaged PDF: {damage.told(error)}") from error
             damaged = pdf.is_repaired and b"%%EOF" not in data[-PDF_MARK_WITHIN:]
         if count == 0:
             raise UnusableInput("damaged PDF: it is cut short" if damaged else "the PDF has no pages")
@@ -168,9 +172,7 @@ class Document:
                 rect = self._numbered(number).rect
             size = (float(rect.width), float(rect.height))
         except Exception as error:
-            # MuPDF counts from 0 in its own message
-            reason = "the file does not hold it" if "not in document" in str(error) else because(error)
-            raise UnreadablePage(f"damaged page: {reason}") from error
+            raise UnreadablePage(f"damaged page: {damage.told(error)}") from error
         if not min(size) > 0:
             raise UnreadablePage(f"the page is empty: {size[0]:g} by {size[1]:g} points")
         return SourcePage(
@@ -193,7 +195,7 @@ class Document:
             except UnreadablePage:
                 raise
             except Exception as error:
-                raise UnreadablePage(f"damaged page: {because(error)}") from error
+                raise UnreadablePage(f"damaged page: {damage.told(error)}") from error
 
     def study(self) -> Manner | None:
         """What the whole of it says about its headings, for another process that reads it; None for images."""

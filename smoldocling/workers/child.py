@@ -46,7 +46,11 @@ class Lost(Exception):
 
 
 class Broken(Exception):
-    """No process can be started."""
+    """A process did not start. `passing`: that was somebody else's doing, and the next one may."""
+
+    def __init__(self, reason: str, *, passing: bool) -> None:
+        super().__init__(reason)
+        self.passing = passing
 
 
 class Child:
@@ -74,10 +78,15 @@ class Child:
                     env={**os.environ, "OMP_NUM_THREADS": "1"},
                 )
             self._receive(Limits(START_SECONDS, memory), lambda: False)
-        except (OSError, Lost) as error:
+        except OSError as error:  # no memory for one process more, no number
+            self.end()
+            raise Broken(f"no worker process can be started: {error}", passing=True) from None
+        except Lost as error:
+            status = self._process.poll() if self._process is not None else None
             said = self._said()
             self.end()
-            raise Broken(f"no worker process can be started: {said or error}") from None
+            killed = status is not None and status < 0
+            raise Broken(f"no worker process can be started: {said or error}", passing=killed) from None
 
     @property
     def pid(self) -> int:

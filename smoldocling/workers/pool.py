@@ -2,9 +2,10 @@
 
 Knows: processes, their threads, the board. Does not know: what the orders are about, where answers go.
 Laws: beside those of the board, an order is answered exactly once, unless its lane is withdrawn before; one over which
-a worker is lost is tried once more, by a fresh worker, and then answered with the reason. There are never more workers
-than `most`. A worker that has served long, or has grown, is replaced between two orders; one that has nothing to do for
-a while ends; and none outlives the program, however that ends.
+a worker is lost is tried once more, by a fresh worker, and then answered with the reason. A worker that is killed while
+it starts costs no order. There are never more workers than `most`. A worker that has served long, or has grown, is
+replaced between two orders; one that has nothing to do for a while ends; and none outlives the program, however that
+ends.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from smoldocling.errors import SmolDoclingError, UnreadablePage
 from smoldocling.layer import reason
 from smoldocling.workers.board import Answer, Board, Order
-from smoldocling.workers.child import Broken, Child, Lost
-from smoldocling.workers.limits import GIB, MEMORY
+from smoldocling.workers.child import SLICE_SECONDS, Broken, Child, Lost
+from smoldocling.workers.limits import GIB, MEMORY, Limits
 from smoldocling.workers.orders import Bench, Paper, Work
 
 # A worker that nobody wants anything of for so long goes, and its memory with it.
@@ -33,8 +35,13 @@ BUSY_SECONDS = 0.5
 # MuPDF and its neighbours leak a little; a start costs as much as a dozen pages.
 TASKS = 1000
 GROWN, GROWN_TASKS = GIB, 50
-# A document that has cost so many workers in a row costs no more.
-MOST_LOST = 8
+# A worker that does not start is started again, so often in a row and after so many seconds, doubled each time: whoever
+# kills processes when memory is short does not mean this page.
+STARTS, PAUSE_SECONDS = 5, 0.25
+# A document that has cost so many orders in a row may have others that can be done, but they get less: one worker each,
+# and of their time a share that becomes smaller, so that a document of nothing but pages that hang ends, too. A good
+# page takes a tenth of the least time. When so many have been lost in a row, the others are not tried any more.
+WARY, LEAST_SECONDS, HOPELESS = 8, 1.0, 64
 
 Reply = Callable[[Answer], None]
 
@@ -71,8 +78,10 @@ class Pool:
         self._replies: dict[Order, Reply] = {}
         self._wanted: set[str] = set()
         self._lost: Counter[str] = Counter()
+        self._why: dict[str, str] = {}
         self._children: dict[int, Child] = {}
         self._numbers = 0
+        self._unstarted = 0
         self._over = False
 
     def put(self, order: Order, reply: Reply) -> None:
@@ -92,6 +101,7 @@ class Pool:
         with self._changed:
             self._wanted.discard(paper.key)
             self._lost.pop(paper.key, None)
+            self._why.pop(paper.key, None)
 
     def withdraw(self, lane: object) -> None:
         """Nothing is wanted any more by this lane, and nothing will be replied."""
@@ -162,11 +172,12 @@ class Pool:
         first: str | None = None
         key = order.paper.key
         while True:
-            if self._lost[key] >= MOST_LOST:
-                return Answer(error=UnreadablePage(f"not tried: the reader was lost {MOST_LOST} times in a row before"))
+            lost = self._lost[key]
+            if lost >= HOPELESS:
+                return Answer(error=UnreadablePage(f"not tried, as {HOPELESS} before it have failed: {self._why[key]}"))
             try:
                 work = order.work if first is None else order.work.again()
-                answer = Answer(self._asked(worker, order, work), lost=first)
+                answer = Answer(self._asked(worker, order, work, _share(order.limits, lost)), lost=first)
             except SmolDoclingError as error:
                 answer = Answer(error=error, lost=first)
             except Broken as error:
@@ -175,9 +186,10 @@ class Pool:
                 self._end(worker)
                 if order.withdrawn:
                     return Answer(error=UnreadablePage(str(loss)))
-                if first is not None or order.tries == 1:
+                if first is not None or order.tries == 1 or lost >= WARY:
                     with self._changed:
                         self._lost[key] += 1
+                        self._why[key] = str(loss)
                     return Answer(error=UnreadablePage(str(loss)), lost=first)
                 first = str(loss)
                 continue
@@ -188,16 +200,39 @@ class Pool:
                 self._lost.pop(key, None)
             return answer
 
-    def _asked(self, worker: int, order: Order, work: Work) -> Any:
+    def _asked(self, worker: int, order: Order, work: Work, allowed: Limits) -> Any:
         child = self._children.get(worker)
         if child is None:
-            child = Child(MEMORY)
+            child = self._started(order)
             with self._changed:
                 self._children[worker] = child
                 over = self._over
             if over:
                 child.end()
-        return child.ask(order.paper, work, order.limits, lambda: self._looks_up(order), self._wanted)
+        return child.ask(order.paper, work, allowed, lambda: self._looks_up(order), self._wanted)
+
+    def _started(self, order: Order) -> Child:
+        """A new process. Raises Broken where there is none to be had, Lost where nobody waits for it any more."""
+        pause = PAUSE_SECONDS
+        while True:
+            try:
+                child = _child()
+            except Broken as error:
+                with self._changed:
+                    self._unstarted += 1
+                    hopeless = self._unstarted >= STARTS
+                if hopeless or not error.passing:
+                    raise
+            else:
+                with self._changed:
+                    self._unstarted = 0
+                return child
+            limit = time.monotonic() + pause
+            pause *= 2
+            while time.monotonic() < limit:
+                if self._looks_up(order):
+                    raise Lost("nobody wants it any more")
+                time.sleep(SLICE_SECONDS)
 
     def _looks_up(self, order: Order) -> bool:
         """Now and then while a worker is busy: whether its order is given up; and whether others wait too long."""
@@ -221,6 +256,20 @@ class Pool:
             child = self._children.pop(worker, None)
         if child is not None:
             child.end()
+
+
+def _child() -> Child:
+    try:
+        return Child(MEMORY)
+    except OSError as error:  # files are short, too
+        raise Broken(f"no worker process can be started: {error}", passing=True) from None
+
+
+def _share(allowed: Limits, lost: int) -> Limits:
+    """What an order may take when so many of its document have been lost in a row."""
+    if lost < WARY:
+        return allowed
+    return replace(allowed, seconds=min(allowed.seconds, max(LEAST_SECONDS, allowed.seconds * WARY / (lost + 1))))
 
 
 _pools: dict[int, Pool] = {}
