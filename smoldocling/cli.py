@@ -9,16 +9,33 @@ import contextlib
 import json
 import os
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from smoldocling.errors import SmolDoclingError, UnusableOption, UnwritableOutput
+from smoldocling.options import (
+    Device,
+    Format,
+    Furniture,
+    Json,
+    Model,
+    Output,
+    PageBreak,
+    PageList,
+    Password,
+    Seed,
+    To,
+    takes_reading,
+)
+
 if TYPE_CHECKING:
-    from smoldocling.corpus import order
+    from smoldocling.pipeline import Converter
     from smoldocling.progress import Progress
 
 OK, SOME_FAILED, USAGE, NOTHING, INTERRUPTED = 0, 1, 2, 3, 130
@@ -31,85 +48,30 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    help="PDF pages and page images to Markdown, HTML, JSON or DocTags.",
 )
 
 
-class Format(StrEnum):
-    """What can be written."""
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
 
-    md = "md"
-    html = "html"
-    json = "json"
-    doctags = "doctags"
-    text = "text"
-    report = "report"
+        print(f"smoldocling {version('smoldocling')}")
+        raise typer.Exit
 
 
-class Engine(StrEnum):
-    """Who reads the pages."""
-
-    auto = "auto"
-    native = "native"
-    transformers = "transformers"
-    textlayer = "textlayer"
-
-
-class Device(StrEnum):
-    """Where the model runs."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    mps = "mps"
-
-
-class Dtype(StrEnum):
-    """In which precision the model runs."""
-
-    auto = "auto"
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-    float16 = "float16"
-    int8 = "int8"
-
-
-class Text(StrEnum):
-    """Whose characters a page has in the end."""
-
-    auto = "auto"
-    model = "model"
-    page = "page"
-
-
-To = Annotated[
-    list[Format] | None,
-    typer.Option("--to", help="Output format; may be given several times.  [default: md]", show_default=False),
-]
-Output = Annotated[str, typer.Option("-o", "--output", metavar="DIR", help="Folder for the results; - for stdout.")]
-Furniture = Annotated[bool, typer.Option("--furniture", help="Keep page headers and footers in md, html and text.")]
-PageBreak = Annotated[
-    str | None, typer.Option("--page-break", metavar="TEXT", help="A line between pages in md, for example '---'.")
-]
-Timeout = Annotated[
-    float, typer.Option(metavar="SECONDS", help="Give a page up that takes longer to be read from its file.")
-]
-WorkersN = Annotated[
-    str, typer.Option("--workers", metavar="N", help="Processes that read files; 0: none, and a crash ends the run.")
-]
-Server = Annotated[
-    str | None,
-    typer.Option(
-        "--server",
-        metavar="URL",
-        help="Let an OpenAI-compatible server (vLLM, SGLang...) that has such a model read the pages.",
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print a summary for machines on stdout.")]
+@app.callback()
+def smoldocling(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """PDF pages and page images to Markdown, HTML, JSON or DocTags."""
 
 
 @app.command()
+@takes_reading
 def convert(
+    *,
     sources: Annotated[
         list[str],
         typer.Argument(
@@ -118,48 +80,12 @@ def convert(
     ],
     to: To = None,
     output: Output = ".",
-    pages: Annotated[
-        str | None, typer.Option(metavar="LIST", help="Pages to convert, for example 1-3,7 or 5-.")
-    ] = None,
-    password: Annotated[
-        str | None,
-        typer.Option(envvar="SMOLDOCLING_PASSWORD", help="For locked PDFs; asked for where there is a terminal."),
-    ] = None,
-    engine: Annotated[
-        Engine, typer.Option(help="auto: the model where a checkpoint is at hand, else the PDF's text layer.")
-    ] = Engine.auto,
-    model: Annotated[
-        str, typer.Option(metavar="ID_OR_DIR", help="smoldocling, granite-docling, a hub id or a folder.")
-    ] = "smoldocling",
-    splits: Annotated[
-        int | None,
-        typer.Option(min=1, max=6, help="Image tiles along a page's long side.  [default: 5]", show_default=False),
-    ] = None,
-    device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.auto,
-    dtype: Annotated[Dtype, typer.Option(help="The model's precision; int8: large weights in 8 bits.")] = Dtype.auto,
-    batch_size: Annotated[str, typer.Option(metavar="N", help="Pages that the model reads at a time.")] = "auto",
-    max_new_tokens: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Longest answer for a page; else what the model can hold.")
-    ] = None,
-    text: Annotated[
-        Text,
-        typer.Option(
-            help="Whose characters, where a PDF has its own: auto: the page's where only single ones differ; "
-            "model: the model's; page: the page's."
-        ),
-    ] = Text.auto,
-    no_drafts: Annotated[
-        bool, typer.Option("--no-drafts", help="One token a step: slower, and the same answer.")
-    ] = False,
-    constrain: Annotated[
-        bool, typer.Option("--constrain", help="The model can write nothing that has a problem.")
-    ] = False,
-    timeout: Timeout = 30.0,
-    workers: WorkersN = "auto",
+    pages: PageList = None,
+    password: Password = None,
+    reading: dict[str, Any],
     resume: Annotated[
         bool, typer.Option("--resume", help="Leave out what an earlier call has converted in full.")
     ] = False,
-    server: Server = None,
     furniture: Furniture = False,
     page_break: PageBreak = None,
     as_json: Json = False,
@@ -174,7 +100,6 @@ def convert(
       3    nothing could be converted
       130  interrupted
     """
-    from smoldocling.errors import SmolDoclingError, UnusableOption, UnwritableOutput
     from smoldocling.output import Look, probe
     from smoldocling.pipeline import Converter
     from smoldocling.progress import progress
@@ -183,51 +108,18 @@ def convert(
     formats = _formats(to, output, as_json=as_json)
     if resume and output == STDOUT:
         _usage("--resume: what was written to stdout cannot be found again; name a folder with -o")
-    if batch_size != "auto" and not (batch_size.isdecimal() and len(batch_size) < 10):
-        _usage(f"--batch-size {batch_size}: 'auto' or a whole number is taken")
-    if workers != "auto" and not (workers.isdecimal() and len(workers) < 10):
-        _usage(f"--workers {workers}: 'auto' or a whole number is taken")
     terminal = sys.stderr.isatty()
     shown = progress(sys.stderr, terminal=terminal)
-    try:
-        if output != STDOUT:
-            probe(Path(output))
-        converter = Converter(
-            model=model,
-            engine=engine.value,
-            splits=splits,
-            device=device.value,
-            dtype=dtype.value,
-            batch_size="auto" if batch_size == "auto" else int(batch_size),
-            max_new_tokens=max_new_tokens,
-            drafts=not no_drafts,
-            constrain=constrain,
-            text=text.value,
-            pages=pages,
-            page_images=Format.report in formats,
-            workers="auto" if workers == "auto" else int(workers),
-            server=server,
-            timeout=timeout,
-            password=password or (partial(_ask_password, shown) if sys.stdin.isatty() and terminal else None),
-        )
-    except UnusableOption as error:
-        _usage(str(error))
-    except UnwritableOutput as error:
-        _fail(str(error), SOME_FAILED)
-    except SmolDoclingError as error:
-        _fail(str(error), NOTHING)
-    if converter.without_model:
-        _say(f"note: {converter.without_model}; reading born-digital pages from their text layer")
-    if converter.without_native:
-        _say(f"note: {converter.without_native}; taking transformers")
-    look = Look(furniture, page_break)
-    run = Run(None if output == STDOUT else Path(output), sys.stdout.buffer, formats, look, resume)
-    try:
+    asked = partial(_ask_password, shown) if sys.stdin.isatty() and terminal else None
+    folder = None if output == STDOUT else Path(output)
+    run = Run(folder, sys.stdout.buffer, formats, Look(furniture, page_break), resume)
+    with _told(lambda: f"interrupted; {run.summary()}"):
+        if folder is not None:
+            probe(folder)
+        converter = Converter(**reading, pages=pages, page_images=Format.report in formats, password=password or asked)
+        _say_who_reads(converter)
         with shown:
             run.all(converter, sources, shown)
-    except KeyboardInterrupt:
-        _say(f"interrupted; {run.summary()}")
-        raise typer.Exit(INTERRUPTED) from None
     if as_json:
         print(json.dumps(run.as_json(converter.engine), indent=2))
     _say(run.summary())
@@ -235,7 +127,9 @@ def convert(
 
 
 @app.command()
+@takes_reading
 def corpus(
+    *,
     sources: Annotated[
         list[str],
         typer.Argument(
@@ -244,36 +138,9 @@ def corpus(
         ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of this run and no other.")],
-    pages: Annotated[
-        str | None, typer.Option(metavar="LIST", help="Pages of each document, for example 1-3,7 or 5-.")
-    ] = None,
-    password: Annotated[str | None, typer.Option(envvar="SMOLDOCLING_PASSWORD", help="For locked PDFs.")] = None,
-    engine: Annotated[
-        Engine, typer.Option(help="auto: the model where a checkpoint is at hand, else the PDF's text layer.")
-    ] = Engine.auto,
-    model: Annotated[
-        str, typer.Option(metavar="ID_OR_DIR", help="smoldocling, granite-docling, a hub id or a folder.")
-    ] = "smoldocling",
-    splits: Annotated[
-        int | None,
-        typer.Option(min=1, max=6, help="Image tiles along a page's long side.  [default: 5]", show_default=False),
-    ] = None,
-    device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.auto,
-    dtype: Annotated[Dtype, typer.Option(help="The model's precision; int8: large weights in 8 bits.")] = Dtype.auto,
-    batch_size: Annotated[str, typer.Option(metavar="N", help="Pages that the model reads at a time.")] = "auto",
-    max_new_tokens: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Longest answer for a page; else what the model can hold.")
-    ] = None,
-    text: Annotated[Text, typer.Option(help="Whose characters a page has, as in convert.")] = Text.auto,
-    no_drafts: Annotated[
-        bool, typer.Option("--no-drafts", help="One token a step: slower, and the same answer.")
-    ] = False,
-    constrain: Annotated[
-        bool, typer.Option("--constrain", help="The model can write nothing that has a problem.")
-    ] = False,
-    timeout: Timeout = 30.0,
-    workers: WorkersN = "auto",
-    server: Server = None,
+    pages: PageList = None,
+    password: Password = None,
+    reading: dict[str, Any],
     to: Annotated[
         list[Format] | None,
         typer.Option("--to", help="Write such files, too, to DIR/files; may be given several times."),
@@ -304,11 +171,8 @@ def corpus(
     """
     from smoldocling.corpus import order
     from smoldocling.output import Look
+    from smoldocling.progress import progress
 
-    if batch_size != "auto" and not (batch_size.isdecimal() and len(batch_size) < 10):
-        _usage(f"--batch-size {batch_size}: 'auto' or a whole number is taken")
-    if workers != "auto" and not (workers.isdecimal() and len(workers) < 10):
-        _usage(f"--workers {workers}: 'auto' or a whole number is taken")
     options = order.Options(
         sources=sources,
         folder=output,
@@ -317,50 +181,16 @@ def corpus(
         look=Look(furniture, page_break),
         allow_private=allow_private,
         ray=ray,
-        converter={
-            "engine": engine.value,
-            "model": model,
-            "splits": splits,
-            "device": device.value,
-            "dtype": dtype.value,
-            "batch_size": "auto" if batch_size == "auto" else int(batch_size),
-            "max_new_tokens": max_new_tokens,
-            "drafts": not no_drafts,
-            "constrain": constrain,
-            "text": text.value,
-            "pages": pages,
-            "timeout": timeout,
-            "workers": "auto" if workers == "auto" else int(workers),
-            "server": server,
-            "password": password,
-        },
+        converter=reading | {"pages": pages, "password": password},
     )
-    _corpus(options, as_json=as_json)
-
-
-def _corpus(options: order.Options, *, as_json: bool) -> NoReturn:
-    from smoldocling.corpus import order
-    from smoldocling.errors import SmolDoclingError, UnusableOption, UnwritableOutput
-    from smoldocling.progress import progress
-
-    shown = progress(sys.stderr, terminal=sys.stderr.isatty())
-    try:
-        with shown:
-            run = order.carry_out(options, shown)
-    except UnusableOption as error:
-        _usage(str(error))
-    except UnwritableOutput as error:
-        _fail(str(error), SOME_FAILED)
-    except SmolDoclingError as error:
-        _fail(str(error), NOTHING)
-    except KeyboardInterrupt:
-        _say(f"interrupted; the same command goes on from what is in {options.folder}")
-        raise typer.Exit(INTERRUPTED) from None
+    interrupted = f"interrupted; the same command goes on from what is in {output}"
+    with _told(lambda: interrupted), progress(sys.stderr, terminal=sys.stderr.isatty()) as shown:
+        run = order.carry_out(options, shown)
     if as_json:
         print(json.dumps(run.as_json(), indent=2))
     _say(run.summary())
     if not run.finished:
-        _say(f"interrupted; the same command goes on from what is in {options.folder}")
+        _say(interrupted)
     raise typer.Exit(run.exit_code)
 
 
@@ -372,7 +202,6 @@ def validate(
 ) -> None:
     """Check DocTags files: file:line:column: severity: kind: message. Exit status 1 where there are errors."""
     import doctags
-    from smoldocling.errors import UnwritableOutput
     from smoldocling.output import put
 
     errors, rows = 0, []
@@ -393,10 +222,8 @@ def validate(
             elif not as_json:
                 print(line)
         if fix and str(file) != STDOUT:
-            try:
+            with _told():
                 put(file, doctags.write(doctags.parse(text)).encode("utf-8"))
-            except UnwritableOutput as error:
-                _fail(str(error), SOME_FAILED)
     if as_json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
     raise typer.Exit(SOME_FAILED if errors else OK)
@@ -415,7 +242,6 @@ def render(
     ] = None,
 ) -> None:
     """Turn DocTags that you already have into the other formats. Problems in them go to stderr."""
-    from smoldocling.errors import SmolDoclingError
     from smoldocling.output import Look
     from smoldocling.progress import progress
     from smoldocling.run import Run
@@ -458,7 +284,7 @@ def synth(
         list[str] | None, typer.Argument(metavar="[FILE.pdf...]", help="More of them after --from.")
     ] = None,
     count: Annotated[int, typer.Option("-n", min=1, max=999_999_999, metavar="N", help="How many pages.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Page K of a seed is always the same.")] = 0,
+    seed: Seed = 0,
     domain: Annotated[
         Pages, typer.Option(help="line: one line; small: large type; half: all kinds, large type; page: as printed.")
     ] = Pages.small,
@@ -472,10 +298,9 @@ def synth(
         list[str] | None,
         typer.Option("--from", metavar="FILE.pdf...", help="Your own PDFs instead: images with text-layer DocTags."),
     ] = None,
-    password: Annotated[str | None, typer.Option(envvar="SMOLDOCLING_PASSWORD", help="For locked PDFs.")] = None,
+    password: Password = None,
 ) -> None:
     """Make pages to train on: DIR/NAME.png (or .pdf), and beside each NAME.dt, the DocTags that say what is on it."""
-    from smoldocling.errors import UnusableOption, UnwritableOutput
     from smoldocling.output import probe
     from smoldocling.progress import progress
     from smoldocling.training import workshop
@@ -484,21 +309,13 @@ def synth(
         _usage(f"{more[0]}: put --from before your own documents")
     if own and (pdf or fonts or disturbed is not None):
         _usage("--pdf, --fonts and --disturbed make synthetic pages; --from takes your own as they are")
-    shown = progress(sys.stderr, terminal=sys.stderr.isatty())
-    try:
+    with _told(lambda: "interrupted; what was written is whole"):
         probe(output)
-        with shown:
+        with progress(sys.stderr, terminal=sys.stderr.isatty()) as shown:
             if own:
                 written, failed = workshop.gather([*own, *(more or [])], password, output, shown)
             else:
                 written, failed = workshop.make(domain.value, seed, count, output, shown, pdf, disturbed, fonts), 0
-    except UnusableOption as error:
-        _usage(str(error))
-    except UnwritableOutput as error:
-        _fail(str(error), SOME_FAILED)
-    except KeyboardInterrupt:
-        _say("interrupted; what was written is whole")
-        raise typer.Exit(INTERRUPTED) from None
     raise typer.Exit(NOTHING if not written else SOME_FAILED if failed else OK)
 
 
@@ -529,42 +346,35 @@ def train(
         int | None, typer.Option(min=1, max=6, help="Image tiles along a page's long side.  [default: the model's own]")
     ] = None,
     device: Annotated[Device, typer.Option(help="Where to train.")] = Device.auto,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed trains with the same pages.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Teach a checkpoint your pages, or a new one to read. The same command again goes on where the last one stopped.
 
     DIR gets a checkpoint that `convert --model DIR` and transformers load, its card, log.jsonl and log.png.
     """
-    from smoldocling.errors import SmolDoclingError, UnusableOption
     from smoldocling.progress import progress
     from smoldocling.training import school
 
-    shown = progress(sys.stderr, terminal=sys.stderr.isatty())
-    try:
-        with shown:
-            school.train(
-                data,
-                model,
-                output,
-                shown,
-                steps=steps,
-                minutes=minutes,
-                batch=batch_size,
-                rate=learning_rate,
-                splits=splits,
-                lora=lora,
-                accumulate=accumulate,
-                device=device.value,
-                seed=seed,
-                command=["smoldocling", *sys.argv[1:]],
-            )
-    except UnusableOption as error:
-        _usage(str(error))
-    except SmolDoclingError as error:
-        _fail(str(error), NOTHING)
-    except KeyboardInterrupt:
-        _say(f"interrupted; the same command goes on from what was saved in {output}")
-        raise typer.Exit(INTERRUPTED) from None
+    with (
+        _told(lambda: f"interrupted; the same command goes on from what was saved in {output}"),
+        progress(sys.stderr, terminal=sys.stderr.isatty()) as shown,
+    ):
+        school.train(
+            data,
+            model,
+            output,
+            shown,
+            steps=steps,
+            minutes=minutes,
+            batch=batch_size,
+            rate=learning_rate,
+            splits=splits,
+            lora=lora,
+            accumulate=accumulate,
+            device=device.value,
+            seed=seed,
+            command=["smoldocling", *sys.argv[1:]],
+        )
     _say(f"checkpoint -> {output}")
 
 
@@ -605,27 +415,18 @@ def evaluate(
     """
     from rich.console import Console
 
-    from smoldocling.errors import UnusableInput, UnusableOption, UnwritableOutput
     from smoldocling.evaluate.command import Form, Order, carry_out
     from smoldocling.progress import progress
 
     if as_json and as_csv:
         _usage("--json and --csv both go to stdout: give one of them")
     form: Form = "json" if as_json else "csv" if as_csv else "table"
-    shown = progress(sys.stderr, terminal=sys.stderr.isatty())
-    try:
-        with shown:
-            order = Order(tuple(paths or ()), compare, variant.value, form, html, pages, worst)
-            outcome = carry_out(order, partial(shown.tick, what="documents"))
-    except UnusableOption as error:
-        _usage(str(error))
-    except UnusableInput as error:
-        _fail(str(error), NOTHING)
-    except UnwritableOutput as error:
-        _fail(str(error), SOME_FAILED)
-    except KeyboardInterrupt:
-        _say("interrupted; nothing was written")
-        raise typer.Exit(INTERRUPTED) from None
+    order = Order(tuple(paths or ()), compare, variant.value, form, html, pages, worst)
+    with (
+        _told(lambda: "interrupted; nothing was written"),
+        progress(sys.stderr, terminal=sys.stderr.isatty()) as shown,
+    ):
+        outcome = carry_out(order, partial(shown.tick, what="documents"))
     for note in outcome.notes:
         _say(f"note: {note}")
     if isinstance(outcome.shown, str):
@@ -637,7 +438,9 @@ def evaluate(
 
 
 @app.command()
+@takes_reading
 def serve(
+    *,
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen; other than this, use --api-key.")] = (
         "127.0.0.1"
     ),
@@ -655,35 +458,9 @@ def serve(
     ] = 600.0,
     keep: Annotated[float, typer.Option(metavar="SECONDS", help="How long results of jobs are kept.")] = 900.0,
     keep_bytes: Annotated[int, typer.Option(metavar="N", help="Memory for results of jobs.")] = 536_870_912,
-    engine: Annotated[
-        Engine, typer.Option(help="auto: the model where a checkpoint is at hand, else the PDF's text layer.")
-    ] = Engine.auto,
-    model: Annotated[
-        str, typer.Option(metavar="ID_OR_DIR", help="smoldocling, granite-docling, a hub id or a folder.")
-    ] = "smoldocling",
-    splits: Annotated[
-        int | None,
-        typer.Option(min=1, max=6, help="Image tiles along a page's long side.  [default: 5]", show_default=False),
-    ] = None,
-    device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.auto,
-    dtype: Annotated[Dtype, typer.Option(help="The model's precision; int8: large weights in 8 bits.")] = Dtype.auto,
-    batch_size: Annotated[str, typer.Option(metavar="N", help="Pages that the model reads at a time.")] = "auto",
-    max_new_tokens: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Longest answer for a page; else what the model can hold.")
-    ] = None,
-    text: Annotated[Text, typer.Option(help="Whose characters a page has, as in convert.")] = Text.auto,
-    no_drafts: Annotated[
-        bool, typer.Option("--no-drafts", help="One token a step: slower, and the same answer.")
-    ] = False,
-    constrain: Annotated[
-        bool, typer.Option("--constrain", help="The model can write nothing that has a problem.")
-    ] = False,
-    timeout: Timeout = 30.0,
-    workers: WorkersN = "auto",
-    server: Server = None,
+    reading: dict[str, Any],
 ) -> None:
     """Serve documents and page images over HTTP: a page to drop files on, /v1/convert, /v1/chat/completions."""
-    from smoldocling.errors import SmolDoclingError, UnusableOption
     from smoldocling.pipeline import Converter
 
     try:
@@ -691,11 +468,7 @@ def serve(
         from smoldocling.serve.settings import Settings
     except ModuleNotFoundError as error:
         _fail(f"{error.name} is not installed; pip install 'smoldocling[serve]'", NOTHING)
-    if batch_size != "auto" and not (batch_size.isdecimal() and len(batch_size) < 10):
-        _usage(f"--batch-size {batch_size}: 'auto' or a whole number is taken")
-    if workers != "auto" and not (workers.isdecimal() and len(workers) < 10):
-        _usage(f"--workers {workers}: 'auto' or a whole number is taken")
-    try:
+    with _told():
         settings = Settings(
             host=host,
             port=port,
@@ -707,35 +480,14 @@ def serve(
             keep_seconds=keep,
             keep_bytes=keep_bytes,
         )
-        converter = Converter(
-            model=model,
-            engine=engine.value,
-            splits=splits,
-            device=device.value,
-            dtype=dtype.value,
-            batch_size="auto" if batch_size == "auto" else int(batch_size),
-            max_new_tokens=max_new_tokens,
-            drafts=not no_drafts,
-            constrain=constrain,
-            text=text.value,
-            workers="auto" if workers == "auto" else int(workers),
-            server=server,
-            timeout=timeout,
-        )
-        if converter.without_model:
-            _say(f"note: {converter.without_model}; reading born-digital pages from their text layer")
-        if converter.without_native:
-            _say(f"note: {converter.without_native}; taking transformers")
-        run(converter, settings, model, _say)
-    except UnusableOption as error:
-        _usage(str(error))
-    except SmolDoclingError as error:
-        _fail(str(error), NOTHING)
+        converter = Converter(**reading)
+        _say_who_reads(converter)
+        run(converter, settings, reading["model"], _say)
 
 
 @app.command()
 def doctor(
-    model: Annotated[str, typer.Option(metavar="ID_OR_DIR", help="The checkpoint to look for.")] = "smoldocling",
+    model: Model = "smoldocling",
 ) -> None:
     """Say what is installed, which device and checkpoints there are, and what `convert` would run."""
     from smoldocling.doctor import report
@@ -766,11 +518,34 @@ def _read_text(file: Path) -> str | None:
     return None
 
 
+def _say_who_reads(converter: Converter) -> None:
+    if converter.without_model:
+        _say(f"note: {converter.without_model}; reading born-digital pages from their text layer")
+    if converter.without_native:
+        _say(f"note: {converter.without_native}; taking transformers")
+
+
 def _ask_password(shown: Progress, name: str) -> str | None:
     try:
         return shown.ask(f"password for {name}: ") or None
     except EOFError:
         return None
+
+
+@contextlib.contextmanager
+def _told(interrupted: Callable[[], str] = lambda: "interrupted") -> Iterator[None]:
+    """Errors become a line and an exit status, Ctrl-C what is `interrupted`."""
+    try:
+        yield
+    except UnusableOption as error:
+        _usage(str(error))
+    except UnwritableOutput as error:
+        _fail(str(error), SOME_FAILED)
+    except SmolDoclingError as error:
+        _fail(str(error), NOTHING)
+    except KeyboardInterrupt:
+        _say(interrupted())
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _say(text: str) -> None:
