@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import os
 import re
 import subprocess
@@ -15,7 +16,13 @@ from pathlib import Path
 
 import pymupdf
 import pytest
-from docling.datamodel.base_models import ConversionStatus, InputFormat, VlmStopReason
+from docling.datamodel.base_models import (
+    ConversionStatus,
+    FailureCategory,
+    InputFormat,
+    PageConfidenceScores,
+    VlmStopReason,
+)
 from docling.datamodel.document import ConversionAssets
 from docling.datamodel.progress import ConversionProgressEvent, PageCompletedProgress
 from docling.datamodel.settings import BatchConcurrencySettings, DebugSettings, scoped
@@ -26,11 +33,13 @@ from docling_core.types.doc import DoclingDocument
 from make import PROSE, image_bytes, pdf
 from PIL import Image
 from plugin_docling import BACKENDS, SHORT, answering, docling, figure, one_page_hangs, places, said, stream
+from specimens import all_sorts, read
 from tiny import make_checkpoint
 from transformers import AutoTokenizer
 
 from smoldocling.pipeline import Converter
-from smoldocling.plugin import shared
+from smoldocling.plugin import facts, shared
+from smoldocling.result import INCOMPLETE
 
 ROOT = Path(__file__).resolve().parent.parent
 # tiny.make_checkpoint wires a network to write this; each of its tokens may occur once only
@@ -226,6 +235,26 @@ def test_invented_text_is_logged(checkpoint, caplog):
     """It is no error in Docling's sense, and nobody should miss it."""
     docling(**model(checkpoint)).convert(stream(pdf(PROSE), "tides.pdf"))
     assert any(record.levelname == "WARNING" and "tides.pdf page 1: " in record.message for record in caplog.records)
+
+
+@pytest.mark.parametrize("page", all_sorts().pages, ids=lambda page: f"{page.number}-{page.status}")
+def test_whatever_became_of_a_page_is_told_in_doclings_words(page):
+    """An error where something is missing, none where nothing is; scores that are shares."""
+    errors = facts.errors(page)
+    assert [error.page_no for error in errors] == ([page.number] if page.error or page.status in INCOMPLETE else [])
+    assert all(error.error_message and error.category is not FailureCategory.UNKNOWN for error in errors)
+    scores = facts.scores(page)
+    shares = [] if scores is None else [*scores.model_dump(include=set(PageConfidenceScores.model_fields)).values()]
+    assert all(0 <= share <= 1 for share in shares if not math.isnan(share)), "NaN: nobody knows"
+    assert (facts.prediction(page) is None) == (page.raw is None)
+
+
+def test_what_had_to_be_repaired_lowers_the_confidence():
+    """A page that only looks well is not to be told from one that is, otherwise."""
+    good = read("<doctag><text>one</text><text>two</text></doctag>")
+    bad = read("<doctag><text>one<text>two</text><lcel></doctag>")
+    assert facts.scores(good).layout_score == 1
+    assert facts.scores(bad).layout_score < 1
 
 
 def test_doclings_exporters_and_chunker_run_on_the_result(samples):
