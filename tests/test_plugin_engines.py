@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -353,3 +354,12 @@ def test_pictures_are_described_by_the_model(samples, tmp_path):
     (picture,) = result.document.pictures
     assert picture.meta.description.text == "Hello quick"
     assert picture.meta.description.created_by == str(writes)
+
+
+def test_what_the_documentation_shows_runs_as_it_stands(samples, monkeypatch, capsys):
+    """The options of all engines in one example; people copy it."""
+    monkeypatch.chdir(ROOT)
+    section = (ROOT / "docs" / "docling.md").read_text().split("\n## Docling's command line\n")[1].split("\n## ")[0]
+    (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    exec(compile(code, "docs/docling.md", "exec"), {})
+    assert capsys.readouterr().out.strip()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ from smoldocling.plugin.preset import PRESET, preset, register, server
 from smoldocling.serve import chat
 from smoldocling.vocab import PAGE_INSTRUCTION
 
+ROOT = Path(__file__).resolve().parent.parent
 # tiny.make_checkpoint wires a network to write this; each of its tokens may occur once only
 SCRIPT = (
     "<doctag><title><loc_50><loc_60><loc_450><loc_90>Hello</title>"
@@ -142,3 +145,13 @@ def test_a_model_of_another_name_is_told(served, monkeypatch):
     result = converted(stream(pdf(PROSE)), vlm(served.url))
     assert result.status != ConversionStatus.SUCCESS
     assert "there is no model 'smoldocling' here" in result.errors[0].error_message
+
+
+def test_what_the_documentation_shows_runs_as_it_stands():
+    """An address, a key, more than one page at a time: what the command line cannot say."""
+    section = (ROOT / "docs" / "docling.md").read_text().split("\n## A preset and a server\n")[1].split("\n## ")[0]
+    (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(code, "docs/docling.md", "exec"), names)
+    assert names["vlm"].engine_options.concurrency == 16
+    names["converter"].initialize_pipeline(InputFormat.PDF)
