@@ -27,9 +27,9 @@ def columns(
     gaps = _gutters(chunks)
     size = median(chunk.style.size for chunk in chunks)
     inner = list(ruled)
-    closed = len(ruled) >= 0.6 * len(gaps) and all(any(abs(v[0] - x) < 12 for v in vertical) for x in (left, right))
+    walled = all(any(abs(v[0] - x) < 12 for v in vertical) for x in (left, right))
     through = [x for x in positions(drawn, 0, 2, 0.7 * (bottom - top)) if left + 4 < x < right - 4]
-    if closed or len(through) == len(ruled) > 1:
+    if len(through) == len(ruled) > 1 or (walled and len(ruled) >= 0.6 * len(gaps)):
         # a lattice: white space parts one of its columns only if it does so in most rows
         rows = baselines(chunks)
         edges = [left - 1, *ruled, right + 1]
@@ -82,6 +82,7 @@ def _without_empty(inner: Sequence[float], chunks: Sequence[Line], left: float, 
 def _gutters(chunks: Sequence[Line]) -> list[tuple[float, float]]:
     """Vertical strips with words on both sides in clearly more rows than the rows whose words run across them."""
     rows = baselines(chunks)
+    islands = _islands(chunks)
     size = median(chunk.style.size for chunk in chunks)
     events = sorted([(chunk.x0, 1) for chunk in chunks] + [(chunk.x1, -1) for chunk in chunks])
     found: list[tuple[float, float]] = []
@@ -90,12 +91,31 @@ def _gutters(chunks: Sequence[Line]) -> list[tuple[float, float]]:
             if any(low < b and a < high for a, b in found):
                 continue
             crossing = sum(any(c.x0 < low and c.x1 > high for c in row) for row in rows)
-            parted = sum(any(c.x1 <= low + 1 for c in row) and any(c.x0 >= high - 1 for c in row) for row in rows)
+            # where cells stand in the middle of wrapped rows, no two of them are on one line
+            parted = _parted(rows, low, high) or _parted(islands, low, high)
             # the more rows run across a strip, the wider it must be: words can stand apart by chance
             least = 2.0 if crossing <= max(1, 0.12 * len(rows)) else 1.5 * size
             if parted > 1.5 * crossing and high - low > least:
                 found.append((low, high))
     return sorted(found)
+
+
+def _parted(rows: Sequence[Sequence[Line]], low: float, high: float) -> int:
+    """In how many rows texts stand on both sides of a strip."""
+    return sum(any(c.x1 <= low + 1 for c in row) and any(c.x0 >= high - 1 for c in row) for row in rows)
+
+
+def _islands(chunks: Sequence[Line]) -> list[list[Line]]:
+    """Texts gathered where they stand beside each other, the lines of cells in the middle of their row, too."""
+    islands: list[list[Line]] = []
+    end = 0.0
+    for chunk in sorted(chunks, key=lambda chunk: chunk.y0):
+        if islands and chunk.y0 < end - 0.2 * chunk.height:
+            islands[-1].append(chunk)
+        else:
+            islands.append([chunk])
+        end = max(end, chunk.y1)
+    return islands
 
 
 def is_tabular(lines: Sequence[Line]) -> bool:
@@ -106,12 +126,7 @@ def is_tabular(lines: Sequence[Line]) -> bool:
     if len(rows) < 3 or sum(len(chunk.text) for chunk in chunks) > 30 * len(chunks):
         return False
     wide = [(low, high) for low, high in _gutters(chunks) if high - low > 1.5 * size]
-    parted = sum(
-        any(c.x1 <= low + 1 for c in row) and any(c.x0 >= high - 1 for c in row)
-        for row in rows
-        for low, high in wide[:1]
-    )
-    return bool(wide) and parted >= 0.75 * len(rows)
+    return bool(wide) and _parted(rows, *wide[0]) >= 0.75 * len(rows)
 
 
 def _strips(events: Sequence[tuple[float, int]], tolerated: int) -> list[tuple[float, float]]:
