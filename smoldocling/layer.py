@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import doctags
+from smoldocling import sense
 from smoldocling.errors import SmolDoclingError, UnreadablePage
 from smoldocling.pages.sources import because
 from smoldocling.result import PageResult
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from smoldocling.pages.textlayer import Reading
 
 ENGINE = "textlayer"
+
+# Text that is not painted is what a program has recognised in the picture above it.
+_RECOGNISED = 0.5
 
 
 def answer(source: str, page: SourcePage, why: str | None) -> PageResult:
@@ -64,6 +68,18 @@ def hidden(reading: Reading | None) -> tuple[doctags.Problem, ...]:
     return (doctags.Problem("hidden", "warning", reading.hidden, line=1, column=1, start=0, end=0),)
 
 
+def _doubt(reading: Reading) -> str | None:
+    """Why a text layer that could be read may still be wrong."""
+    if reading.words is None:
+        return None
+    why = sense.doubt(reading.words)
+    if why is not None:
+        return f"the text layer is doubtful: {why}; a model would read the page itself"
+    if reading.words.hidden > _RECOGNISED:
+        return "the text comes from text recognition, which errs; a model would read the page itself"
+    return None
+
+
 def _read(source: str, page: SourcePage, why: str | None) -> PageResult:
     started = time.perf_counter()
     because_of = f"; {why}" if why else ""
@@ -79,5 +95,6 @@ def _read(source: str, page: SourcePage, why: str | None) -> PageResult:
         tree=reading.page,
         engine=ENGINE,
         problems=problems(reading),
+        note=_doubt(reading),
         seconds=time.perf_counter() - started,
     )

@@ -12,7 +12,7 @@ import pymupdf
 
 from doctags.tree import Page
 from smoldocling.errors import UnreadablePage
-from smoldocling.pages import assembly, layout, manner, raster, unseen
+from smoldocling.pages import assembly, damage, layout, manner, raster, unseen
 from smoldocling.pages import ink as inks
 from smoldocling.pages.ink import Ink
 from smoldocling.pages.mupdf import ALONE
@@ -30,6 +30,12 @@ pymupdf.TOOLS.mupdf_display_warnings(False)
 
 _MAX_BROKEN = 0.25
 """Share of characters without meaning above which a text layer is worthless."""
+
+_FEWEST_OVER_A_SCAN = 60
+"""Characters beside the picture of a page below which they are its number, or the stamp of an archive."""
+
+_PAGE_WIDE, _PAPER, _LIGHT = 0.85, 0.6, 200
+"""A scan: a picture over this share of the page, and this share of its pixels at least so light on all channels."""
 
 _GLANCE_PX = 1000
 """At this size a dot of one point on a letter page is a pixel."""
@@ -69,7 +75,7 @@ class Reader:
         except UnreadablePage:
             raise
         except Exception as error:  # whatever a hostile page does, it costs this page alone
-            raise UnreadablePage(f"page {index + 1}: its text layer cannot be read: {_because(error)}") from error
+            raise UnreadablePage(f"page {index + 1}: its text layer cannot be read: {damage.told(error)}") from error
 
     def words(self, index: int) -> list[PlacedWord]:
         """The visible words of page `index`, from 0. Raises UnreadablePage."""
@@ -82,7 +88,7 @@ class Reader:
                 with ALONE:
                     last = self._last = (index, inks.read(self._document[index]))
             except Exception as error:
-                raise UnreadablePage(f"page {index + 1}: damaged page: {_because(error)}") from error
+                raise UnreadablePage(f"page {index + 1}: damaged page: {damage.told(error)}") from error
         return last[1]
 
     def _reading(self, index: int, ink: Ink) -> Reading:
@@ -109,6 +115,12 @@ class Reader:
                 "garbage",
                 f"{share}% of the characters in the text layer have no known meaning; the page needs a model",
             )
+        if self._is_scan(index, ink):
+            return Reading(
+                assembly.pictures_only(ink, number),
+                "scan",
+                f"the page is a picture of a page with {ink.characters} characters over it: a scan; it needs a model",
+            )
         with ALONE:
             if self._manner is None:
                 self._manner = manner.study(self._document)
@@ -116,6 +128,17 @@ class Reader:
         page = assembly.assemble(ink, groups, self._manner, number)
         known = self._manner.words | manner.whole_words([line.text for line in ink.lines])
         return Reading(page, "text", words=Words(ink, known))
+
+    def _is_scan(self, index: int, ink: Ink) -> bool:
+        """Whether the text is only what was put on the picture of a page: a number, a stamp."""
+        page = ink.width * ink.height
+        wide = any((x1 - x0) * (y1 - y0) > _PAGE_WIDE * page for x0, y0, x1, y1 in ink.images)
+        if not wide or ink.characters >= _FEWEST_OVER_A_SCAN or any(line.hidden for line in ink.lines):
+            return False
+        with ALONE:
+            pixels = _glance(self._document[index])
+        # photographs that fill a page are hardly ever as light as paper
+        return float((pixels.min(axis=2) >= _LIGHT).mean()) >= _PAPER
 
     def _is_white(self, index: int) -> bool:
         """Whether nothing is to be seen at all: what is too small or odd for the lists of marks still has pixels."""
@@ -127,8 +150,3 @@ class Reader:
 def _glance(page: pymupdf.Page) -> npt.NDArray[np.uint8]:
     scale = _GLANCE_PX / max(page.rect.width, page.rect.height)
     return raster.render(page, max(1, int(page.rect.width * scale)), max(1, int(page.rect.height * scale)))
-
-
-def _because(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
