@@ -5,7 +5,10 @@ the project's requirements, torch brings it where there is a GPU.
 """
 
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,7 +21,7 @@ if not GPU:
     os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is imported
 pytest.importorskip("triton", reason="needs Triton, whose interpreter needs no GPU: pip install triton")
 
-from smoldocling.model.cache import Cache  # noqa: E402 - only now is Triton as it must be
+from smoldocling.model.cache import NARROW, Cache  # noqa: E402 - only now is Triton as it must be
 from smoldocling.model.config import Config  # noqa: E402
 from smoldocling.model.cuda import fused  # noqa: E402
 from smoldocling.model.cuda.fused import Fused, FusedParts  # noqa: E402
@@ -79,9 +82,11 @@ def kernels(kind: torch.dtype) -> Fused:
 def cache_of(kind: torch.dtype, written: int = LENGTH) -> Cache:
     """Noise in all slots up to a position, behind it what is no number."""
     cache = Cache(CONFIG, SLOTS, LENGTH, kind, DEVICE)
+    for number, scale in enumerate(cache.scales or ()):
+        scale.copy_(2.0 ** (torch.arange(scale.numel()) % 3 - 3 - number).view(scale.shape))
     noise = torch.Generator().manual_seed(2)
     for part in (cache.keys, cache.values):
-        part.copy_(torch.randn(part.shape, generator=noise).to(kind))
+        part.copy_((torch.randn(part.shape, generator=noise) * (8 if kind == NARROW else 1)).to(kind))
         part[:, :, :, written:] = torch.nan
     return cache
 
@@ -135,6 +140,20 @@ def test_a_row_does_not_depend_on_its_company(sequences: list[tuple[int, int]], 
             x = body.hidden(tokens, slots, positions, 1, alone)
             assert torch.equal(x[0], found[number, row])
             assert body.best(x).tolist() == [int(ids[number, row])]
+
+
+@pytest.mark.parametrize("each", [1, 5])
+def test_with_keys_and_values_in_8_bits_it_is_the_plain_one_too(each: int) -> None:
+    """Scales of each slot and head, for what is read and for what is written."""
+    rows = rows_of([(1, 40), (3, 2)], each)
+    kind = torch.float32
+    caches = cache_of(NARROW), cache_of(NARROW)
+    wanted = Plain(CONFIG, TEXTS[kind], Parts()).hidden(*rows, each, caches[0])
+    found = kernels(kind).hidden(*rows, each, caches[1])
+    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
+    for one, other in ((caches[0].keys, caches[1].keys), (caches[0].values, caches[1].values)):
+        # a number between two of 8 bits may go either way
+        torch.testing.assert_close(one.float(), other.float(), rtol=0.15, atol=0.02, equal_nan=True)
 
 
 def test_more_rows_than_one_block_are_the_same_rows() -> None:
@@ -193,3 +212,19 @@ def test_the_kernels_are_compared_with_plain_torch_before_they_are_used(monkeypa
     monkeypatch.undo()
     monkeypatch.setattr(body, "best", lambda x: torch.zeros(len(x), dtype=torch.int64, device=DEVICE))
     assert "likeliest" in str(fused.agrees(CONFIG, TEXTS[kind], Parts(), body))
+
+
+@pytest.mark.parametrize("target", [80, 90])
+def test_kernels_compile_for_gpus_that_are_not_here(target: int) -> None:
+    """The interpreter takes what the compiler refuses. At the real sizes, down to machine code; on Hopper too no row
+    may get the instruction that multiplies 64 of them, since with fewer it would be another one."""
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("compiling.py")), str(target)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"},
+        cwd=Path(__file__).resolve().parent.parent,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split() == sorted("add_norm add_product gate gated head join likeliest look qkv".split())

@@ -221,7 +221,12 @@ class Run:
         if not engine.measured:
             return length, engine.batch_size
         page_bytes = Cache.slot_bytes(engine.network.config, filled, engine.cache_dtype)
-        return length, min(engine.batch_size, room.pages(engine.device, page_bytes))
+        page_work, work = self._work(length)
+        return length, min(engine.batch_size, room.pages(engine.device, page_bytes + page_work, work))
+
+    def _work(self, length: int) -> tuple[int, int]:
+        """Bytes that a device needs to work: for each page, and for all together."""
+        return 0, 0
 
     def _close(self) -> None:
         """Put back whatever has a slot, and give up the slots."""

@@ -25,14 +25,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from smoldocling.engine.features import Picture
+from smoldocling.engine.features import KNOWN_BYTES, Picture
 from smoldocling.engine.inbox import Inbox
 from smoldocling.engine.native import UNIT_TILES, Failure, Native, Run, attempt
-from smoldocling.engine.scheduler import Encode, Feed, Pace, Prefill, Sequence, Step
+from smoldocling.engine.scheduler import PROMPT_ROWS, Encode, Feed, Pace, Prefill, Sequence, Step
 from smoldocling.engine.sequence import Generation
+from smoldocling.model import work
 from smoldocling.model.cache import Cache
 from smoldocling.model.cuda.seam import Seam, Ticket
-from smoldocling.model.cuda.steps import MOST_AHEAD, SEQUENCES, Rows, Steps, widths
+from smoldocling.model.cuda.steps import MOST_AHEAD, PIECE, SEQUENCES, Rows, Steps, widths
 
 T = TypeVar("T")
 
@@ -56,8 +57,8 @@ class Overlapped(Run):
 
     def __init__(self, engine: Native, seam: Seam, inbox: Inbox) -> None:
         group = engine.network.config.heads // engine.network.config.kv_heads
-        longest = widths(group)[-1]
-        super().__init__(engine, inbox, Pace(CREWS, MOST_AHEAD, SEQUENCES[-1] * longest, longest - 1))
+        self._longest = widths(group)[-1]
+        super().__init__(engine, inbox, Pace(CREWS, MOST_AHEAD, SEQUENCES[-1] * self._longest, self._longest - 1))
         self._seam = seam
         self._stepped: deque[_Away] = deque()
         self._prepared: deque[_Away] = deque()
@@ -77,6 +78,11 @@ class Overlapped(Run):
         finally:
             self._rest()
             self._threads.shutdown()
+
+    def _work(self, length: int) -> tuple[int, int]:
+        config, dtype = self._engine.network.config, self._engine.dtype
+        prepared = work.tower(config, UNIT_TILES["cuda"], dtype) + work.prompt(config, PROMPT_ROWS, dtype)
+        return work.step(config, self._longest, length, PIECE, dtype), UNITS * prepared + KNOWN_BYTES
 
     def _forget(self) -> None:
         """Who is away is forgotten when he is back."""
@@ -104,12 +110,12 @@ class Overlapped(Run):
         engine, picture = self._engine, self._prompts[unit.sequence].picture
         tiles = picture.send(UNIT_TILES["cuda"])
 
-        def work() -> torch.Tensor:
+        def do() -> torch.Tensor:
             features = engine.network.encode(self._seam.tiles(list(tiles.values())))
             picture.take(tiles, features, engine.known)
             return features
 
-        self._prepared.append(_Away(unit, self._seam.pages.send(work)))
+        self._prepared.append(_Away(unit, self._seam.pages.send(do)))
         self._scheduler.encoded(unit.sequence, picture.left)
 
     def _send_prompt(self, unit: Prefill) -> None:
@@ -121,7 +127,7 @@ class Overlapped(Run):
         )
         assert cache is not None and slot is not None, "a prompt is put into a slot"  # noqa: PT018
 
-        def work() -> torch.Tensor:
+        def do() -> torch.Tensor:
             if prompt.rows is None:
                 prompt.rows = network.rows(prompt.ids, prompt.picture.features())
             found = network.put(prompt.rows[unit.start : unit.stop], slot, unit.start, cache)
@@ -129,7 +135,7 @@ class Overlapped(Run):
                 prompt.rows = None
             return self._seam.get(found)
 
-        self._prepared.append(_Away(unit, self._seam.pages.send(work)))
+        self._prepared.append(_Away(unit, self._seam.pages.send(do)))
         if unit.last:
             self._scheduler.leave(unit)
         self._scheduler.prefilled(unit.sequence, unit.stop)

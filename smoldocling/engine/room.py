@@ -13,8 +13,10 @@ from pathlib import Path
 import torch
 
 # Pages that are written together at most: where a step with twice as many takes twice as long. Measured on two cores
-# with AMX, 256M network, bfloat16, 1800 positions each: 1 page 9 ms, 8 pages 16.5, 16 pages 30. Not measured on "cuda".
-MOST_PAGES = {"cpu": 16, "cuda": 64}
+# with AMX, 256M network, bfloat16, 1800 positions each: 1 page 9 ms, 8 pages 16.5, 16 pages 30. On "cuda" by
+# arithmetic, not measured: weights are read once for 128 pages, and twice as many are in flight, one half while the
+# host is at the other.
+MOST_PAGES = {"cpu": 16, "cuda": 256}
 
 # What one page fills on a CPU, where positions take memory only when they are reached: a prompt of 26 tiles and an
 # answer of 2300 ids. The longest pages of our samples write 4100; few do, and not all at once.
@@ -22,17 +24,19 @@ EXPECTED_POSITIONS = 4096
 
 # Of a computer's free memory others need some too: rendering, file caches, the system.
 CPU_SHARE = 0.5
-# What the device needs beside weights and slots: a unit of tiles in the tower (130 MB for eight, bfloat16), a chunk of
-# a prompt, workspaces of its libraries, features that are known.
-WORK_BYTES = 768 << 20
+# Workspaces of a device's libraries: 32 MB for each queue on Hopper, and what its driver loads with the first kernels.
+LIBRARY_BYTES = 256 << 20
 # Where the system does not say what is free. Loading the network took as much.
 GUESSED_BYTES = 2 << 30
 
 
-def pages(device: torch.device, page_bytes: int) -> int:
-    """For how many pages there is room, at least one: too little is found out when it is used."""
+def pages(device: torch.device, page_bytes: int, work_bytes: int = 0) -> int:
+    """For how many pages there is room, at least one: too little is found out when it is used.
+
+    work_bytes  what a device needs beside weights and pages; on a CPU that is in what is left for others
+    """
     is_cpu = device.type == "cpu"
-    usable = int(available_bytes() * CPU_SHARE) if is_cpu else _device_bytes(device) - WORK_BYTES
+    usable = int(available_bytes() * CPU_SHARE) if is_cpu else _device_bytes(device) - LIBRARY_BYTES - work_bytes
     return max(1, usable // page_bytes)
 
 

@@ -17,9 +17,8 @@ import triton.language as tl
 from smoldocling.model.cache import Cache
 from smoldocling.model.config import Config
 from smoldocling.model.cuda import kernels
-from smoldocling.model.cuda.kernels import PIECE
 from smoldocling.model.cuda.plain import Plain
-from smoldocling.model.cuda.steps import QUERY_ROWS
+from smoldocling.model.cuda.steps import PIECE, QUERY_ROWS
 from smoldocling.model.decoder import Text
 from smoldocling.model.linear import Plain as Matrix
 from smoldocling.model.parts import Parts

@@ -5,7 +5,7 @@ Knows: pointers, blocks. Does not know: torch modules, whose rows these are. fus
 Law: what a row becomes does not depend on the rows beside it, nor on how many there are, to the last bit. Every sum
 runs over its vector in blocks of fixed size in one order; a row's block is multiplied by the same instruction whoever
 lies in it (16 or 32 rows at a time, never the 64 at which Hopper takes another one); and attention is cut into pieces
-of PIECE positions wherever a sequence ends, joined in order. So a step with guesses finds what steps without find, and
+of SPAN positions wherever a sequence ends, joined in order. So a step with guesses finds what steps without find, and
 a recording for 64 what one for a single page finds. Numbers are rounded where `plain` rounds them.
 
 What the compiler needs: blocks are powers of two, so sides of matrices are walked in blocks that divide them (576 is
@@ -20,9 +20,6 @@ from __future__ import annotations
 
 import triton
 import triton.language as tl
-
-# Positions that one program of attention looks at.
-PIECE = 256
 
 
 @triton.jit

@@ -30,6 +30,8 @@ SEQUENCES = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 # Queries that are multiplied together: the smallest matrix of a tensor core, and twice that. At four times that Hopper
 # takes another instruction, and a row would depend on its company.
 QUERY_ROWS = (16, 32)
+# Positions that one program of attention looks at.
+PIECE = 256
 # Steps that are taken without asking: with 300 ids to an answer at the least, 8 too many cost under 3 %.
 MOST_AHEAD = 8
 
