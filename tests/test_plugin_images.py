@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from io import BytesIO
 from pathlib import Path
 
@@ -180,6 +181,32 @@ def test_what_mupdf_does_not_open_is_read_as_the_backend_draws_it(checkpoint, sh
     without = docling(backend=PyPdfiumDocumentBackend).convert(file, raises_on_error=False)
     assert without.status is ConversionStatus.FAILURE
     assert [error.error_message for error in without.errors] == ["the PDF has no pages"]
+
+
+class Slow(Disguised):
+    """Takes its time for every page, and notices when it is closed over one."""
+
+    drawing = False
+    broken = False
+
+    def load_page(self, page_no):
+        type(self).drawing = True
+        time.sleep(1)
+        type(self).drawing = False
+        return super().load_page(page_no)
+
+    def unload(self):
+        type(self).broken |= self.drawing
+        super().unload()
+
+
+def test_a_backend_is_not_closed_over_a_page(checkpoint):
+    """PDFium would take the process with it."""
+    hidden = bytes(byte ^ 0xFF for byte in pdf(*[PROSE] * 9))
+    result = docling(backend=Slow, **model(checkpoint), document_timeout=1.5).convert(stream(hidden))
+    assert result.status is ConversionStatus.PARTIAL_SUCCESS
+    assert result.has_timeout_errors()
+    assert not Slow.broken
 
 
 def test_without_a_model_such_a_document_is_a_failure():

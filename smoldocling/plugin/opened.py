@@ -9,6 +9,7 @@ no other one.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from io import BytesIO
@@ -60,28 +61,52 @@ def whole(document: InputDocument) -> Source:
     return Source(name, PurePath(document.file.stem), content.getvalue() if isinstance(content, BytesIO) else content)
 
 
-def drawn(
-    document: InputDocument, numbers: Sequence[int], sizes: dict[int, tuple[float, float]]
-) -> Generator[Source | Unfit]:
-    """The pages as their backend draws them, each under its number as its name; `sizes` gets theirs, in points."""
-    backend = document._backend
-    assert isinstance(backend, PdfDocumentBackend), "it has pages"
-    for number, page in taken(backend, numbers):
+class Drawn:
+    """Pages as their backend draws them, each under its number as its name. Iterate once, in any thread.
+
+    sizes  those of the pages that have been drawn, in points
+    """
+
+    def __init__(self, document: InputDocument, numbers: Sequence[int]) -> None:
+        self.sizes: dict[int, tuple[float, float]] = {}
+        self._document = document
+        self._numbers = numbers
+        self._drawing = threading.Lock()
+        self._over = False
+
+    def __iter__(self) -> Generator[Source | Unfit]:
+        backend = self._document._backend
+        assert isinstance(backend, PdfDocumentBackend), "it has pages"
+        pages = taken(backend, self._numbers)
+        while True:
+            with self._drawing:
+                one = None if self._over else next(pages, None)
+                if one is None:
+                    pages.close()
+                    return
+                drawn = self._source(*one)
+            yield drawn
+
+    def end(self) -> None:
+        """Wait for the page that is being drawn, and draw no more: the backend may be closed then."""
+        with self._drawing:
+            self._over = True
+
+    def _source(self, number: int, page: Taken) -> Source | Unfit:
+        name = str(number)
         if isinstance(page, Exception):
-            yield Unfit(str(number), because(page))
-            continue
+            return Unfit(name, because(page))
         try:
             size = page.get_size()
             scale = DRAWN_PX / max(size.width, size.height)
             image = page.get_page_image(scale=scale).convert("RGB")
         except Exception as error:
-            yield Unfit(str(number), because(error))
-            continue
+            return Unfit(name, because(error))
         finally:
             page.unload()
-        sizes[number] = (size.width, size.height)
+        self.sizes[number] = (size.width, size.height)
         image.info["dpi"] = (scale * POINTS_PER_INCH, scale * POINTS_PER_INCH)
-        yield Source(str(number), PurePath(str(number)), image)
+        return Source(name, PurePath(name), image)
 
 
 def taken(backend: PdfDocumentBackend, numbers: Sequence[int]) -> Generator[tuple[int, Taken]]:

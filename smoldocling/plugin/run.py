@@ -74,9 +74,11 @@ class Run:
         # where MuPDF cannot open it, Docling's backend has done so
         if self._mime is None or (self._unread is not None and converter.reader is not None and not self.late):
             self.untouched, self._unread = False, None
-            sizes: dict[int, tuple[float, float]] = {}
-            drawn = self._found(converter, opened.drawn(self.document, self.numbers, sizes))
-            self._take((_numbered(page, self.document.file.name, sizes) for page in drawn), heard)
+            drawn = opened.Drawn(self.document, self.numbers)
+            try:
+                self._take(self._renumbered(drawn, self._found(converter, drawn)), heard)
+            finally:
+                drawn.end()
         for number in self.numbers:
             if number not in self._pages:
                 why = self._missing[number] = self._why()
@@ -133,6 +135,11 @@ class Run:
 
     def _found(self, converter: Converter, sources: Iterable[Source | Unfit]) -> Generator[PageResult]:
         self.late = not (yield from read(converter, sources, self.deadline))
+
+    def _renumbered(self, drawn: opened.Drawn, pages: Generator[PageResult]) -> Generator[PageResult]:
+        with closing(pages):
+            for page in pages:
+                yield _numbered(page, self.document.file.name, drawn.sizes)
 
     def _why(self) -> str:
         """Why a page has not come."""
