@@ -157,7 +157,7 @@ class _Assembly:
     def _element(self, item: Region, captions: Sequence[Region]) -> Element:
         children = tuple(self._text("caption", caption) for caption in captions)
         box = (self._ink.place(item.rect),)
-        if item.grid is not None and pairs.is_form(item.grid):
+        if item.grid is not None and not captions and pairs.is_form(item.grid):
             return pairs.region(item.grid, self._ink, self._known, box)
         if item.grid is not None:
             return Element("otsl", boxes=box, cells=self._cells(item.grid), children=children)

@@ -122,10 +122,22 @@ def is_tabular(lines: Sequence[Line]) -> bool:
     """Whether lines taken for a paragraph are short texts in columns that most of their rows share."""
     chunks = [chunk for line in lines for chunk in chunks_of(line)]
     rows = baselines(chunks)
-    size = median(chunk.style.size for chunk in chunks)
     if len(rows) < 3 or sum(len(chunk.text) for chunk in chunks) > 30 * len(chunks):
         return False
-    wide = [(low, high) for low, high in _gutters(chunks) if high - low > 1.5 * size]
+    return _share_columns(chunks, rows, 1.5)
+
+
+def is_named_table(lines: Sequence[Line]) -> bool:
+    """The same for lines that a caption calls a table: there texts may be long, and stand in the middle of rows."""
+    chunks = [chunk for line in lines for chunk in chunks_of(line)]
+    rows = _islands(chunks)
+    return len(rows) > 1 and _share_columns(chunks, rows, 0.8)
+
+
+def _share_columns(chunks: Sequence[Line], rows: Sequence[Sequence[Line]], white: float) -> bool:
+    """Whether a strip of white, in font sizes, has texts on both sides in most rows."""
+    size = median(chunk.style.size for chunk in chunks)
+    wide = [(low, high) for low, high in _gutters(chunks) if high - low > white * size]
     return bool(wide) and _parted(rows, *wide[0]) >= 0.75 * len(rows)
 
 

@@ -9,7 +9,8 @@ from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import replace
 
-from smoldocling.pages import beside
+from smoldocling.pages import beside, captions, signs
+from smoldocling.pages.columns import is_named_table
 from smoldocling.pages.frame import Rect
 from smoldocling.pages.ink import Ink
 from smoldocling.pages.layout import Group
@@ -85,6 +86,7 @@ def _share(a: Rect, b: Rect) -> float:
 
 def with_ruled_tables(groups: Sequence[Group], ink: Ink) -> tuple[Group, ...]:
     """The model's boxes, with table boxes fitted to the lattices on the page and missed lattices added."""
+    groups = [_as_named(group, groups, ink) for group in groups]
     drawn = [group.rect for group in groups if group.kind == "picture"]
     found = [
         rect
@@ -113,6 +115,23 @@ def with_ruled_tables(groups: Sequence[Group], ink: Ink) -> tuple[Group, ...]:
     result = [piece for group in result for piece in (beside.apart(group, ink) if group.kind == "table" else [group])]
     fresh = dict.fromkeys(rect for rect in found if rect not in used)
     return (*result, *(Group("table", rect) for rect in fresh))
+
+
+def _as_named(group: Group, groups: Sequence[Group], ink: Ink) -> Group:
+    """A paragraph's box beside the caption of a table that has no other, as the table that it is called."""
+    if group.kind not in ("text", "list-item"):
+        return group
+    for other in groups:
+        if other is group or not 0 < captions.distance(group.rect, other.rect) < captions.REACH:
+            continue
+        first = next((line.text for line in ink.lines if _inside(line.rect, other.rect)), "")
+        if not (captions.is_for_table(first) and signs.names_caption(first)):
+            continue
+        near = [o for o in groups if o.kind == "table" and captions.distance(o.rect, other.rect) < captions.REACH]
+        lines = [line for line in ink.lines if line.upright and _inside(line.rect, group.rect)]
+        if not near and lines and is_named_table(lines):
+            return replace(group, kind="table")
+    return group
 
 
 def _is_full(rect: Rect, ink: Ink) -> bool:
