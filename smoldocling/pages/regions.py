@@ -21,6 +21,8 @@ from smoldocling.pages.lines import Line
 
 # Empty rows within one listing.
 _MOST_SKIPPED = 2
+# Points by which a browser may move a row.
+_PIXEL = 0.8
 
 TEXT_KINDS = frozenset(
     [
@@ -140,21 +142,30 @@ def whole_listings(found: list[Region]) -> list[Region]:
     The model makes boxes of the indented parts of a listing, and of a closing bracket that stands by itself.
     """
     result = list(found)
-    # a single row of monospaced type is code only beside other code
+    pitch = _pitch(found)
+    while (pair := _torn(result, pitch)) is not None:
+        code, piece = pair
+        joined = region("code", listing_rows((*code.lines, *piece.lines)))
+        result = [joined if item is code else item for item in result if item is not piece]
+    return result
+
+
+def _torn(found: Sequence[Region], pitch: float) -> tuple[Region, Region] | None:
+    """Code and another piece of the same listing. A single row of monospaced type is code only beside other code."""
     codes = [item for item in found if item.kind == "code"]
-    if not codes:
-        return result
     loose = [
         item
         for item in found
-        if item.kind in ("text", "list-item", "formula") and item.lines and all(map(_is_mono, item.lines))
+        if codes and item.kind in ("text", "list-item", "formula") and item.lines and all(map(_is_mono, item.lines))
     ]
-    for item in sorted((*codes, *loose), key=lambda item: item.rect[1]):
-        near = next((other for other in result if other.kind == "code" and _one_listing(other, item)), None)
-        if near is not None and any(item is other for other in result):
-            joined = region("code", listing_rows((*near.lines, *item.lines)))
-            result = [joined if other is near else other for other in result if other is not item]
-    return result
+    return next(((code, item) for code in codes for item in (*codes, *loose) if _one_listing(code, item, pitch)), None)
+
+
+def _pitch(found: Sequence[Region]) -> float:
+    """Points from baseline to baseline in the listings of a page, 0 where none has two rows."""
+    pitches = sorted(b.baseline - a.baseline for item in found if item.kind == "code" for a, b in pairwise(item.lines))
+    single = [pitch for pitch in pitches if pitch < 1.2 * pitches[len(pitches) // 4]]
+    return sum(single) / len(single) if single else 0.0
 
 
 def is_mono(lines: Sequence[Line]) -> bool:
@@ -174,24 +185,23 @@ def listing_rows(lines: Sequence[Line]) -> list[Line]:
     return [whole for row in rows for whole in prose.rows(row)]
 
 
-def _one_listing(a: Region, b: Region) -> bool:
+def _one_listing(a: Region, b: Region, pitch: float) -> bool:
     if a is b or abs(a.size - b.size) > 0.3:
         return False
     white = max(b.rect[1] - a.rect[3], a.rect[1] - b.rect[3])
     beside = min(a.rect[2], b.rect[2]) - max(a.rect[0], b.rect[0]) > 0
     # a row that is indented may end left of a closing bracket's side, but never begins left of the listing
-    return beside and (white < 1.1 * a.size or _skips_rows(a, b))
+    return beside and (white < 1.1 * a.size or _skips_rows(a, b, pitch))
 
 
-def _skips_rows(a: Region, b: Region) -> bool:
+def _skips_rows(a: Region, b: Region, pitch: float) -> bool:
     """Whether a listing goes on after some empty rows, which have the height of the others."""
     upper, lower = (a, b) if a.rect[1] < b.rect[1] else (b, a)
-    pitches = sorted(low.baseline - up.baseline for item in (a, b) for up, low in pairwise(item.lines))
-    if not pitches or upper.kind != "code" or lower.kind != "code":
+    if not pitch:
         return False
-    pitch = pitches[len(pitches) // 2]
-    rows = (lower.lines[0].baseline - upper.lines[-1].baseline) / max(pitch, 0.1)
-    return rows < _MOST_SKIPPED + 1.5 and abs(rows - round(rows)) < 0.04
+    white = lower.lines[0].baseline - upper.lines[-1].baseline
+    rows = round(white / pitch)
+    return rows <= _MOST_SKIPPED + 1 and abs(white - rows * pitch) < max(_PIXEL, 0.04 * white)
 
 
 def hanging(found: list[Region]) -> list[Region]:

@@ -15,6 +15,11 @@ _NUMBERED = re.compile(
     r"(?:\d{1,2}(?:\.\d{1,2}){0,4}\.?|[A-Z]\.|[IVX]{1,5}\.|§ ?\d+|Appendix [A-Z]|Chapter \d+|Annex [A-Z0-9]+)"
     r"(?:\s+\S|$)"
 )
+_CHAPTER = re.compile(
+    r"(?:Chapter|Part|Appendix|Annex|Kapitel|Teil|Anhang|Chapitre|Partie|Annexe|Capítulo|Hoofdstuk) "
+    r"(?:\d{1,3}|[IVXLC]{1,6}|[A-Z])[.:]?$",
+    re.IGNORECASE,
+)
 _CAPTION = re.compile(
     r"(?:(?:Supplementary |Extended Data )?"
     r"(?:Figure|Fig|FIG|FIGURE|Table|TABLE|Tab|Listing|Algorithm|Scheme|Chart|Plate|Box|Abbildung|Abb|Tabelle|Tableau|"
@@ -39,6 +44,12 @@ _AUTHOR = re.compile(
     r"(?:, (?:and |& |[A-Z](?:[-.][A-Z])*\.)| and [A-Z]\.| et al|\. [A-Z]|,? \(?\d{4})"
 )
 _STATEMENT = re.compile(r"[;{}=()\[\]]|^\s*(?:\$|>>>|#)\s|\s--?\w")
+# What programs are called by, and how rows of scripts begin.
+_COMMAND = re.compile(
+    r"\s*(?:\$ |sudo )?(?:(?:pip|pipx|python|uv|uvx|poetry|conda|npm|npx|yarn|pnpm|cargo|rustup|go|gem|git|docker|"
+    r"kubectl|brew|apt|apt-get|dnf|yum|make|cmake|curl|wget|cd|mkdir|export|source|bash)\d?(?:\.\d+)? [\w.\-/\"'@~]|"
+    r"import \w[\w.]*(?: as \w+)?$|from [\w.]+ import \w)"
+)
 _ADDRESS = re.compile(r"\w@\w|https?://|www\.")
 _NOTE = re.compile(r"(?:\d{1,3}|[*∗†‡§¶#]{1,3}|[a-z])[).]?$")
 _FORMULA_NUMBER = re.compile(r"\((?:[A-Z]\.?)?\d{1,3}(?:\.\d{1,3})*[a-z]?\)$")
@@ -69,6 +80,11 @@ def ordinal(line: Line) -> str | None:
 def is_numbered(text: str) -> bool:
     """Whether a text starts like a numbered heading."""
     return bool(_NUMBERED.match(text))
+
+
+def is_chapter_number(text: str) -> bool:
+    """Whether a text is nothing but the number of a chapter, whose name stands below it."""
+    return bool(_CHAPTER.match(text))
 
 
 def names_caption(text: str, loose: bool = False) -> bool:
@@ -120,7 +136,7 @@ def is_source(text: str) -> bool:
 
 def is_statement(text: str) -> bool:
     """Whether a single monospaced row is written like code; addresses are set in such type too."""
-    return bool(_STATEMENT.search(text)) and not _ADDRESS.search(text)
+    return bool(_COMMAND.match(text)) or (bool(_STATEMENT.search(text)) and not _ADDRESS.search(text))
 
 
 def is_lone_marker(line: Line) -> bool:

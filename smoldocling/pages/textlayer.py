@@ -12,7 +12,7 @@ import pymupdf
 
 from doctags.tree import Page
 from smoldocling.errors import UnreadablePage
-from smoldocling.pages import assembly, damage, layout, manner, raster, unseen
+from smoldocling.pages import assembly, damage, layout, manner, raster, tagged, unseen
 from smoldocling.pages import ink as inks
 from smoldocling.pages.ink import Ink
 from smoldocling.pages.mupdf import ALONE
@@ -124,7 +124,8 @@ class Reader:
         with ALONE:
             if self._manner is None:
                 self._manner = manner.study(self._document)
-            groups = layout.groups(self._document[index], ink.quarters)
+            # where the file itself says what everything is, nobody has to look
+            groups = () if tagged.covers(ink) else layout.groups(self._document[index], ink.quarters)
         page = assembly.assemble(ink, groups, self._manner, number)
         known = self._manner.words | manner.whole_words([line.text for line in ink.lines])
         return Reading(page, "text", words=Words(ink, known))
