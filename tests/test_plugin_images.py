@@ -191,7 +191,7 @@ class Slow(Disguised):
 
     def load_page(self, page_no):
         type(self).drawing = True
-        time.sleep(1)
+        time.sleep(2)
         type(self).drawing = False
         return super().load_page(page_no)
 
@@ -202,8 +202,8 @@ class Slow(Disguised):
 
 def test_a_backend_is_not_closed_over_a_page(checkpoint):
     """PDFium would take the process with it."""
-    hidden = bytes(byte ^ 0xFF for byte in pdf(*[PROSE] * 9))
-    result = docling(backend=Slow, **model(checkpoint), document_timeout=1.5).convert(stream(hidden))
+    hidden = bytes(byte ^ 0xFF for byte in pdf(PROSE, PROSE))
+    result = docling(backend=Slow, **model(checkpoint), document_timeout=0.5).convert(stream(hidden))
     assert result.status is ConversionStatus.PARTIAL_SUCCESS
     assert result.has_timeout_errors()
     assert not Slow.broken
