@@ -155,7 +155,7 @@ def test_a_document_that_takes_too_long_keeps_what_has_been_read():
 
     with answering(answer) as url:
         converter = docling(
-            engine="auto", server=url, enable_remote_services=True, text="model", workers=0, document_timeout=8
+            engine="auto", server=url, enable_remote_services=True, text="model", workers=0, document_timeout=5
         )
         converter.convert(stream(figure(1)))
         began = time.monotonic()
@@ -166,9 +166,9 @@ def test_a_document_that_takes_too_long_keeps_what_has_been_read():
     assert result.status is ConversionStatus.PARTIAL_SUCCESS
     assert result.has_timeout_errors()
     assert said(result) == [("pipeline", "timeout", 2), ("pipeline", "timeout", None)]
-    assert result.errors[1].error_message == "document timeout of 8 s: 2 of 3 pages have been read"
+    assert result.errors[1].error_message == "document timeout of 5 s: 2 of 3 pages have been read"
     texts = [result.document.export_to_text(page_no=number) for number in (1, 2, 3)]
-    assert texts == ["a light page", "[page 2 is missing: not read within the document timeout of 8 s]", "a light page"]
+    assert texts == ["a light page", "[page 2 is missing: not read within the document timeout of 5 s]", "a light page"]
 
 
 def test_a_worker_that_hangs_is_not_waited_for():
