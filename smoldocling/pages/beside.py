@@ -57,10 +57,11 @@ def _cut(group: Group, part: Rect, chunks: Sequence[Line]) -> Group:
     inside = [chunk for chunk in chunks if _holds(part, chunk)]
     top, bottom = min(chunk.y0 for chunk in inside), max(chunk.y1 for chunk in inside)
     rect = (part[0], max(part[1], top - 3), part[2], min(part[3], bottom + 3))
-    columns = tuple(x for x in group.columns if rect[0] < x < rect[2])
-    rows = tuple(y for y in group.rows if rect[1] < y < rect[3])
-    whole = part[0] == group.rect[0] and part[2] == group.rect[2]
-    return replace(group, rect=rect, columns=columns, rows=rows if whole else ())
+    # what the model takes for rows of two tables side by side is neither's, and so with columns above each other
+    beside = part[2] - part[0] < group.rect[2] - group.rect[0]
+    columns = tuple(x for x in group.columns if beside and rect[0] < x < rect[2])
+    rows = tuple(y for y in group.rows if not beside and rect[1] < y < rect[3])
+    return replace(group, rect=rect, columns=columns, rows=rows)
 
 
 def _pause(chunks: Sequence[Line], marks: Sequence[Rect]) -> float | None:

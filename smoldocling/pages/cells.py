@@ -5,11 +5,15 @@ Knows: places. Does not know: words, lines on paper. Law: each place of a grid i
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from doctags.tree import CellKind
 from smoldocling.pages.glyphs import BULLETS
 from smoldocling.pages.lines import Line
+
+_COUNT = re.compile(r"\(?(?:\d{1,2}|[a-z])[.)]$")
+"""How items of lists are counted; rows of tables are numbered without a stop or bracket."""
 
 
 @dataclass(slots=True)
@@ -44,10 +48,12 @@ class Grid:
 
     @property
     def is_list(self) -> bool:
-        """Whether the first of two columns holds nothing but bullets."""
+        """Whether the first of two columns holds nothing but bullets, or counts."""
         first = ["".join(line.text for line in slot.lines) for slot in self.slots if slot.column == 0]
-        signs = [text for text in first if text and all(char in BULLETS for char in text)]
-        return self.columns == 2 and len(signs) >= max(1, 0.8 * len([text for text in first if text]))
+        filled = [text for text in first if text]
+        bullets = sum(all(char in BULLETS for char in text) for text in filled)
+        counted = bool(filled) and all(_COUNT.match(text) for text in filled)
+        return self.columns == 2 and (bullets >= max(1, 0.8 * len(filled)) or counted)
 
 
 def row_major(owner: dict[tuple[int, int], Slot]) -> list[Slot]:

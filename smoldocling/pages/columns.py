@@ -50,8 +50,7 @@ def columns(
             if free and (not model or b - a > size) and _far((a + b) / 2, inner, size):
                 inner.append((a + b) / 2)
     inner = [x for x in sorted(set(inner)) if left + 2 < x < right - 2]
-    edges = [left - 1, *_without_empty(inner, chunks, left, right), right + 1]
-    return _side_by_side(edges, chunks, vertical)
+    return _side_by_side([left - 1, *inner, right + 1], chunks, vertical)
 
 
 def _far(x: float, others: Sequence[float], size: float) -> bool:
@@ -63,20 +62,6 @@ def _into_gap(x: float, gaps: Sequence[tuple[float, float]]) -> float:
     near = [(max(a - x, x - b, 0.0), (a + b) / 2) for a, b in gaps]
     distance, middle = min(near, default=(99.0, x))
     return middle if 0 < distance < 6 else x
-
-
-def _without_empty(inner: Sequence[float], chunks: Sequence[Line], left: float, right: float) -> list[float]:
-    """Borders between which at least one chunk has its middle."""
-    middles = [(chunk.x0 + chunk.x1) / 2 for chunk in chunks]
-    kept: list[float] = []
-    last = left - 1
-    for x in inner:
-        if any(last < m <= x for m in middles):
-            kept.append(x)
-            last = x
-    if kept and not any(m > kept[-1] for m in middles):
-        kept.pop()
-    return kept
 
 
 def _gutters(chunks: Sequence[Line]) -> list[tuple[float, float]]:
