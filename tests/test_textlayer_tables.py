@@ -10,6 +10,8 @@ import pytest
 
 from doctags.tree import Cell, Element
 from smoldocling.pages.borders import rulings
+from smoldocling.pages.cells import Grid, Slot
+from smoldocling.pages.lines import Line, Style, Word
 from smoldocling.pages.textlayer import Reader
 
 LOREM = (
@@ -185,7 +187,105 @@ def test_every_place_of_a_grid_is_covered_once(page: pymupdf.Page) -> None:
     assert sorted(places) == [(row, column) for row in range(found.rows) for column in range(found.columns)]
 
 
-def test_rows_end_where_all_vertical_lines_end():
+def kinds(page: pymupdf.Page) -> list[str]:
+    """The kinds of all elements that are read from the page."""
+    with pymupdf.open(stream=page.parent.tobytes(), filetype="pdf") as document:
+        return [element.kind for element in Reader(document).read(0).page.elements]
+
+
+def tables(page: pymupdf.Page) -> list[list[list[str]]]:
+    """The texts of all tables of the page."""
+    with pymupdf.open(stream=page.parent.tobytes(), filetype="pdf") as document:
+        elements = Reader(document).read(0).page.elements
+    return [texts(element) for element in elements if element.kind == "otsl"]
+
+
+def put(page: pymupdf.Page, rows: Sequence[Sequence[str]], x: float, y: float, pitch: float, size: float = 10) -> None:
+    """A table without lines: first column on the left, numbers in columns 60 points wide."""
+    for row, values in enumerate(rows):
+        for column, text in enumerate(values):
+            font = "hebo" if row == 0 else "helv"
+            page.insert_text((x + 70 * column, y + pitch * row), text, fontsize=size, fontname=font)
+
+
+OTHER = (("Pier", "Ice", "Fog"), ("North", "7", "31"), ("South", "12", "48"), ("West", "3", "27"), ("East", "5", "9"))
+
+
+def test_tables_side_by_side_are_two(page: pymupdf.Page) -> None:
+    """Read as one, each row would say two things that have nothing to do with each other."""
+    put(page, [row[:3] for row in ROWS], 72, 210, 22)
+    put(page, OTHER, 330, 206, 15.5, 9)
+    assert sorted(tables(page)) == sorted([[list(row[:3]) for row in ROWS], [list(row) for row in OTHER]])
+
+
+def test_tables_above_each_other_are_two(page: pymupdf.Page) -> None:
+    """What is below a wide pause has columns of its own."""
+    put(page, ROWS, 72, 200, 15)
+    put(page, OTHER, 110, 310, 15)
+    assert tables(page) == [[list(row) for row in ROWS], [list(row) for row in OTHER]]
+
+
+def test_a_sentence_about_a_table_is_no_caption(page: pymupdf.Page) -> None:
+    """It stands right above the table and begins with the same words."""
+    page.insert_text((72, 188), "Table 4 gives the levels at three places in the last year.", fontsize=10)
+    fill(page, ROWS, bold_first=True)
+    rule(page, *[(X[0], y, X[-1], y) for y in Y], *[(x, Y[0], x, Y[-1]) for x in X])
+    assert table(page).captions == ()
+
+
+def test_names_and_values_under_the_caption_of_a_table_are_one(page: pymupdf.Page) -> None:
+    """Without the caption the same lines are a form."""
+    page.insert_text((80, 196), "Table 2: What the keeper wrote down.", fontsize=10)
+    for place, (name, value) in enumerate(
+        (("Order", "AAT/24"), ("Delivered", "11 March"), ("Keeper", "I. Halloran"), ("Due", "13 April"))
+    ):
+        page.insert_text((80, 220 + 16 * place), name, fontsize=10)
+        page.insert_text((200, 220 + 16 * place), value, fontsize=10)
+    assert texts(table(page))[2] == ["Keeper", "I. Halloran"]
+
+
+def test_the_grid_of_a_chart_is_no_table(page: pymupdf.Page) -> None:
+    """Its lines cross like those of a table, but the numbers stand beside them and most places are empty."""
+    rule(page, *[(100, y, 460, y) for y in range(200, 361, 20)], *[(x, 200, x, 360) for x in range(100, 461, 40)])
+    for row, level in enumerate(range(0, 90, 10)):
+        page.insert_text((78, 363 - 20 * row), str(level), fontsize=9)
+    for place, year in enumerate(range(1990, 2000)):
+        page.insert_text((90 + 40 * place, 374), str(year), fontsize=9)
+    page.draw_bezier((100, 340), (200, 220), (320, 330), (460, 230), color=(0, 0, 1), width=1.5)
+    page.insert_text((100, 392), "Figure 3: Mean level of ten years.", fontsize=10)
+    assert "otsl" not in kinds(page)
+
+
+def test_counted_items_are_a_list_whatever_the_layout_model_saw() -> None:
+    """Numbers with stops count items; rows of tables are numbered without."""
+    counted = Grid(
+        (0.0, 30.0, 300.0),
+        (0.0, 15.0, 30.0),
+        tuple(Slot(row, 0, lines=[line_of(f"{row + 1}.")]) for row in range(2)),
+    )
+    numbered = Grid(
+        (0.0, 30.0, 300.0),
+        (0.0, 15.0, 30.0),
+        tuple(Slot(row, 0, lines=[line_of(str(row + 1))]) for row in range(2)),
+    )
+    assert counted.is_list
+    assert not numbered.is_list
+
+
+def line_of(text: str) -> Line:
+    style = Style("Helvetica", 10.0, bold=False, italic=False, mono=False, math=False, color=0)
+    return Line((Word(text, 0.0, 0.0, 10.0, 10.0, style, 8.0),), 0.0, 0.0, 10.0, 10.0, 8.0, style)
+
+
+def test_a_formula_above_a_table_stays_one(page: pymupdf.Page) -> None:
+    """The layout model's box reaches up to it."""
+    page.insert_text((250, 190), "h = 2k + 7", fontsize=11, fontname="tiit")
+    fill(page, ROWS, bold_first=True)
+    rule(page, (X[0], Y[0], X[-1], Y[0]), (X[0], Y[1], X[-1], Y[1]), (X[0], Y[4], X[-1], Y[4]))
+    assert texts(table(page)) == [list(row) for row in ROWS]
+
+
+def test_rows_end_where_all_vertical_lines_end() -> None:
     """TeX draws the verticals row by row, and many headings have no line below them."""
     columns, borders = (80.0, 200.0, 300.0, 400.0), (200.0, 218.0, 248.0, 266.0)
     down = [(x, top, x, bottom) for x in columns for top, bottom in pairwise(borders)]
