@@ -172,7 +172,7 @@ class Overlapped(Run):
         found = attempt(away.ticket.value)
         match away.unit:
             case Step():
-                yield from self._stepped_back(away.unit, found, away.ticket.seconds)
+                yield from self._stepped_back(away.unit, found, away.ticket)
             case unit:
                 if self._scheduler.is_away(unit.sequence) and (isinstance(found, Failure) or _is_last(unit)):
                     self._scheduler.back(unit.sequence)
@@ -181,13 +181,15 @@ class Overlapped(Run):
                 elif _is_last(unit):
                     yield from self._found(Feed(unit.sequence, self._prompts[unit.sequence].ids[-1:]), found.tolist())
 
-    def _stepped_back(self, step: Step, found: torch.Tensor | Failure, seconds: float) -> Iterator[Generation]:
+    def _stepped_back(
+        self, step: Step, found: torch.Tensor | Failure, ticket: Ticket[torch.Tensor]
+    ) -> Iterator[Generation]:
         for feed in step.feeds:
             self._scheduler.back(feed.sequence)
         if isinstance(found, Failure):
             yield from self._after_failure(step, found)
             return
-        self._engine.price.learn(step.rows, seconds / step.ahead)
+        self._engine.price.learn(step.rows, ticket.seconds / step.ahead)
         if step.ahead == 1:
             for feed, ids in zip(step.feeds, found[0].tolist(), strict=False):
                 if feed.sequence.slot is not None:  # unless memory has run out meanwhile

@@ -80,11 +80,18 @@ class Network:
 
     @torch.inference_mode()
     def rows(self, ids: Sequence[int], features: torch.Tensor) -> torch.Tensor:
-        """(rows, width): the prompt's ids, features (places, width) where they have places."""
-        numbers = torch.tensor(ids, device=self.device)
-        x = self._embedding[numbers]
-        x[numbers == self.config.image_token_id] = features.to(x.dtype)
-        return x
+        """(rows, width): the prompt's ids, features (places, width) where they have places. The device is not waited
+        for. Raises IndexError for an id that there is no row for: a GPU would not survive being asked for it."""
+        if ids and not 0 <= min(ids) <= max(ids) < self.config.vocab_size:
+            raise IndexError(f"ids {min(ids)} to {max(ids)} where the network has {self.config.vocab_size}")
+        x = self._embedding[self._numbers(ids)]
+        places = [place for place, token in enumerate(ids) if token == self.config.image_token_id]
+        return x.index_copy_(0, self._numbers(places), features.to(x.dtype))
+
+    def _numbers(self, numbers: Sequence[int]) -> torch.Tensor:
+        """int64 on the device. From memory that is not pinned a GPU copies while the host waits."""
+        pinned = self.device.type == "cuda"
+        return torch.tensor(numbers, dtype=torch.int64, pin_memory=pinned).to(self.device, non_blocking=True)
 
     @torch.inference_mode()
     def prefill(self, x: torch.Tensor, slot: int, start: int, cache: Cache) -> int:
@@ -111,7 +118,7 @@ class Network:
         """
         if self._step and not cache.scales:
             return self._step(ids, spans, cache, logits)
-        x = self._decoder(self._embedding[torch.tensor(ids, device=self.device)], spans, cache)
+        x = self._decoder(self._embedding[self._numbers(ids)], spans, cache)
         found = self._decoder.logits(x)
         if logits is not None:
             logits.copy_(found)

@@ -9,6 +9,7 @@ has compiled). Whatever goes wrong then costs speed and nothing else.
 from __future__ import annotations
 
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
@@ -28,8 +29,9 @@ def parts(config: Config, device: torch.device, dtype: torch.dtype) -> Parts:
         from smoldocling.model.cuda.fused import FusedParts
 
         found = FusedParts()
-        for width in (config.vision_width, config.width):
-            _compare(found, width, device, dtype)
+        with torch.inference_mode(), _on(device):
+            for width in (config.vision_width, config.width):
+                _compare(found, width, device, dtype)
     except Exception as error:
         _tell("norms and gates", error)
         return Parts()
@@ -44,7 +46,7 @@ def body(config: Config, text: Text, plain: Parts) -> Body:
         if not fused.fits(config, text):
             return Plain(config, text, plain)
         found = fused.Fused(config, text)
-        with torch.inference_mode():
+        with torch.inference_mode(), _on(text.embedding.device):
             wrong = fused.agrees(config, text, Parts(), found)
         if wrong:
             raise ArithmeticError(wrong)
@@ -52,6 +54,11 @@ def body(config: Config, text: Text, plain: Parts) -> Body:
         _tell("the decoder's step", error)
         return Plain(config, text, plain)
     return found
+
+
+def _on(device: torch.device) -> AbstractContextManager[object]:
+    """Triton starts kernels on the current device, wherever their numbers lie."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def _compare(found: Parts, width: int, device: torch.device, dtype: torch.dtype) -> None:

@@ -73,7 +73,7 @@ class Seam(Protocol):
     pages: Queue
 
     def record(self, work: Work) -> Work:
-        """The same work, cheaper to start. It is done at least once."""
+        """The same work, cheaper to start. It is done at least once. Call it in the queue of steps."""
         ...
 
     def put(self, numbers: Sequence[int], place: torch.Tensor) -> None:
@@ -203,8 +203,10 @@ class Cuda:
             return work
         try:
             graph = torch.cuda.CUDAGraph()
-            # "thread_local": another thread, say one that pins memory, may go on meanwhile
-            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+            # In the queue of steps, so that its priority is recorded too. "thread_local": another thread, say one that
+            # pins memory, may go on meanwhile.
+            stream = torch.cuda.current_stream(self._device)
+            with torch.cuda.graph(graph, pool=self._pool, stream=stream, capture_error_mode="thread_local"):
                 work()
         except torch.OutOfMemoryError:
             raise
