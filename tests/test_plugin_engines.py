@@ -10,6 +10,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import plugin_stages
 import pymupdf
@@ -26,6 +27,7 @@ from docling_core.types.doc import BoundingBox, DocItemLabel, DoclingDocument, S
 from make import PROSE, image_bytes, pdf
 from plugin_docling import stream
 from plugin_stages import FACTORIES, converted, options, said, standard, words
+from serving import until
 from tiny import make_checkpoint
 
 import smoldocling
@@ -62,7 +64,7 @@ def checkpoint(tmp_path_factory) -> str:
 
 @pytest.fixture(scope="module")
 def pages_read() -> list[int]:
-    """The pages that were read for `report`."""
+    """The pages that were read for `report`; below zero those for which the file had to be opened anew."""
     return []
 
 
@@ -75,8 +77,14 @@ def report(pages_read: list[int]) -> ConversionResult:
         pages_read.append(page.number)
         keep(self, page)
 
+    def again(self: pagecache.Conversion, pages: list[Page], *rest: Any) -> dict[int, PageResult]:
+        pages_read.extend(-page.page_no for page in pages)
+        return alone(self, pages, *rest)
+
+    alone = pagecache.Conversion._alone
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pagecache.Conversion, "_keep", counted)
+        patch.setattr(pagecache.Conversion, "_alone", again)
         return converted(ROOT / "samples" / "report.pdf", standard())
 
 
@@ -335,6 +343,20 @@ def test_other_options_are_another_pipeline():
     wanted = [PdfPipelineOptions(allow_external_plugins=True, **options(model=name)) for name in ("a", "b", "a")]
     one, other, again = map(create_pipeline_options_hash, wanted)
     assert one == again != other
+
+
+def test_when_time_is_up_the_engine_is_given_back(samples):
+    """Docling leaves a stage that does not come back to itself; other documents are waiting for the model."""
+    before = set(pagecache._CONVERSIONS)
+    stages = {"document_timeout": 1.0, "stage_shutdown_timeout_seconds": 0.1}
+    converter = standard(stages=stages, model=str(samples / "tiny"), engine="native")
+    converter.initialize_pipeline(InputFormat.PDF)
+    result = converted(stream(pdf(*[PROSE] * 40)), converter)
+    assert result.status == ConversionStatus.PARTIAL_SUCCESS
+    assert {error.category.value for error in result.errors} == {"timeout"}
+    (mine,) = set(pagecache._CONVERSIONS) - before
+    until(lambda: pagecache._CONVERSIONS[mine]._stream.stopped, "the stream is stopped")
+    assert len(pagecache._CONVERSIONS[mine]._kept) < 40
 
 
 def test_recognition_that_has_nothing_to_do_asks_no_model(tmp_path, samples):

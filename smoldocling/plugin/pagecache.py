@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
@@ -66,17 +67,20 @@ class Conversion:
 
         whole  every page of the document will be asked for, in order: it is read as one
 
-        Raises UnreadablePage with the last page of a document of which none could be read, and what keeps the engine
-        from being loaded.
+        Raises UnreadablePage with the last page of a document of which none could be read, TimeoutError where Docling's
+        time for the document is over, and what keeps the engine from being loaded.
         """
         numbers = [page.page_no for page in pages]
+        deadline = conv_res._conversion_deadline
         found = self._among(numbers)
         if len(found) < len(numbers):
             with self._reading:
                 found |= self._among(numbers)
                 if whole:
-                    found |= self._next({n for n in numbers if n not in found}, reader.converter())
-                found |= self._alone([page for page in pages if page.page_no not in found], reader.converter())
+                    found |= self._next({n for n in numbers if n not in found}, reader.converter(), deadline)
+                found |= self._alone(
+                    [page for page in pages if page.page_no not in found], reader.converter(), deadline
+                )
         for number in numbers:
             self._heard(conv_res, found[number])
         return [found[number] for number in numbers]
@@ -101,7 +105,7 @@ class Conversion:
             while len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)
 
-    def _next(self, wanted: set[int], converter: Converter) -> dict[int, PageResult]:
+    def _next(self, wanted: set[int], converter: Converter, deadline: float | None) -> dict[int, PageResult]:
         """Read on in the document until all these pages have come, or there are no more."""
         wanted = {number for number in wanted if number > self._last}
         if self._source is None or not wanted:
@@ -110,7 +114,7 @@ class Conversion:
             one = converter.with_options(pages=self._numbers, password=self._password)
             self._stream = one.stream([self._source], ordered=True)
         found: dict[int, PageResult] = {}
-        for page in self._stream:
+        for page in _until(deadline, self._stream):
             if page.number == 0:
                 self._give_up(page)
                 break
@@ -124,19 +128,20 @@ class Conversion:
             self._stream.close()  # its threads need not wait until Docling lets go of the conversion
         return found
 
-    def _alone(self, pages: Sequence[Page], converter: Converter) -> dict[int, PageResult]:
+    def _alone(self, pages: Sequence[Page], converter: Converter, deadline: float | None) -> dict[int, PageResult]:
         """Read these pages and no other."""
         found: dict[int, PageResult] = {}
         wanted = {page.page_no for page in pages}
         if self._source is not None and wanted:
-            for one in converter.with_options(pages=wanted, password=self._password).stream([self._source]):
+            here = converter.with_options(pages=wanted, password=self._password)
+            for one in _until(deadline, here.stream([self._source])):
                 if one.number == 0:
                     self._give_up(one)
                 else:
                     found[one.number] = one
         drawn = {str(page.page_no): page for page in pages if page.page_no not in found}
         if drawn:
-            for one in converter.stream(map(_drawn, drawn.values())):
+            for one in _until(deadline, converter.stream(map(_drawn, drawn.values()))):
                 found[int(one.source)] = self._numbered(one, drawn[one.source], converter)
         for one in found.values():
             self._keep(one)
@@ -187,6 +192,24 @@ def _over(key: int) -> None:
     gone = _CONVERSIONS.pop(key, None)
     if gone is not None:
         gone.leave()
+
+
+def _until(deadline: float | None, stream: Stream) -> Iterator[PageResult]:
+    """The pages of a stream, up to that time of time.monotonic: then the engine is given back. Raises TimeoutError."""
+    left = None if deadline is None else max(0.0, deadline - time.monotonic())
+    clock = None if left is None else threading.Timer(left, stream.stop)
+    if clock is not None:
+        clock.daemon = True
+        clock.start()
+    try:
+        # `yield from` would close the stream with this, and who breaks off here goes on later
+        for page in stream:  # noqa: UP028
+            yield page
+    finally:
+        if clock is not None:
+            clock.cancel()
+    if stream.stopped:
+        raise TimeoutError("the time for the document is over")
 
 
 def _drawn(page: Page) -> Source | Unfit:
