@@ -18,6 +18,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
@@ -217,7 +218,8 @@ def routes(converter: Converter, settings: Settings, line: Line, metrics: Metric
         place = entered(line)
         try:
             try:
-                question = _understood(read(await request.body()), model, names, settings)
+                asked = await run_in_threadpool(read, await request.body())
+                question = _understood(asked, model, names, settings)
             except Unclear as error:
                 return JSONResponse(problem(error.status, str(error), code=error.code, param=error.param), error.status)
             except ClientDisconnect as error:
@@ -256,8 +258,8 @@ def _understood(question: Question, model: Transcriber | None, names: frozenset[
         )
     if question.model not in names:
         raise Unclear(f"there is no model {question.model[:80]!r} here", "model", "model_not_found", 404)
-    if len(question.image) > settings.max_bytes:
-        raise Unclear(f"the image is too large: {settings.max_bytes:,} bytes are the limit", "messages", status=413)
+    if len(question.image) > settings.image_bytes:
+        raise Unclear(f"the image is too large: {settings.image_bytes:,} bytes are the limit", "messages", status=413)
     instruction = understood(question.instruction, model.vocab)
     if instruction is None:
         told = "; ".join(task.shown for task in known(model.vocab))

@@ -18,6 +18,7 @@ import uvicorn
 from smoldocling.errors import UnusableOption
 from smoldocling.pipeline import Converter
 from smoldocling.serve.app import Served
+from smoldocling.serve.patience import Patient
 from smoldocling.serve.settings import Settings
 
 # Connections, and requests on them. Beyond that uvicorn answers 503 itself.
@@ -50,7 +51,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                http="h11",
+                http=Patient,
                 ws="none",
                 lifespan="on",
                 limit_concurrency=MOST_CONNECTIONS,

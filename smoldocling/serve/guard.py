@@ -1,7 +1,8 @@
 """What stands before every route: who may ask, how much may come in and for how long, and what browsers are told.
 
 Knows: ASGI, headers, bytes, seconds. Does not know: what is asked for.
-Laws: a body is counted while it comes in, and no more of it is read than is allowed. A page from elsewhere can neither
+Laws: a body is counted while it comes in, and no more of it is read than is allowed; those that stay in memory take no
+more than IMAGES_BYTES together. A page from elsewhere can neither
 read nor start anything here: its name for us is refused (DNS rebinding), and so is what it sends.
 """
 
@@ -12,19 +13,22 @@ import hmac
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from smoldocling.serve.metrics import Metrics
-from smoldocling.serve.settings import MIB, Settings
+from smoldocling.serve.settings import IMAGES_BYTES, MIB, Settings
 
 LOCAL = re.compile(r"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?", re.IGNORECASE)
 # Whoever has the page may see it; it asks for the key itself. A report has a key of its own in its address.
 OPEN = frozenset({"/", "/health"})
 OPEN_BELOW = "/report/"
+# Bodies that are not written to disk.
+HELD = "/v1/chat"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 # Around a document: the other fields of a form, and boundaries.
 AROUND = MIB
@@ -57,6 +61,7 @@ class Guard:
         self._settings = settings
         self._metrics = metrics
         self._stopping = stopping
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand on."""
@@ -75,10 +80,28 @@ class Guard:
 
         try:
             self._judge(scope)
-            await self._app(scope, _Counted(receive, self._most(scope), self._settings.upload_seconds).receive, answer)
+            with self._room(scope):
+                counted = _Counted(receive, self._most(scope), self._settings.upload_seconds)
+                await self._app(scope, counted.receive, answer)
         except Refused as refusal:
             if not begun:
                 await _refuse(scope, answer, refusal)
+
+    @contextmanager
+    def _room(self, scope: Scope) -> Iterator[None]:
+        """Memory for a body that is held as a whole: what is announced, else the most. Raises Refused."""
+        if not scope["path"].startswith(HELD):
+            yield
+            return
+        length = Headers(scope=scope).get("content-length", "")
+        wanted = int(length) if length.isdecimal() else self._most(scope)
+        if self._held + wanted > IMAGES_BYTES:
+            raise Refused(429, "too many page images at a time; come again in 2 s", Retry_After="2")
+        self._held += wanted
+        try:
+            yield
+        finally:
+            self._held -= wanted
 
     def _judge(self, scope: Scope) -> None:
         """Raises Refused."""
@@ -107,8 +130,9 @@ class Guard:
 
     def _most(self, scope: Scope) -> int:
         """Bytes that a request may have. Images in chat completions are in base64."""
-        most = self._settings.max_bytes
-        return (most * 4 // 3 if scope["path"].startswith("/v1/chat") else most) + AROUND
+        if scope["path"].startswith(HELD):
+            return self._settings.image_bytes * 4 // 3 + AROUND
+        return self._settings.max_bytes + AROUND
 
     def _dress(self, scope: Scope, message: Message) -> None:
         headers = MutableHeaders(scope=message)

@@ -25,7 +25,7 @@ from smoldocling.layer import reason
 from smoldocling.output import Look
 from smoldocling.pages.sources import Source
 from smoldocling.pipeline import Converter
-from smoldocling.result import Crop, PageResult, Result
+from smoldocling.result import Crop, PageResult, Result, walk
 from smoldocling.serve.line import Line, Place
 from smoldocling.serve.metrics import Metrics
 from smoldocling.serve.reading import Cancelled, Reading
@@ -35,8 +35,10 @@ State = Literal["queued", "running", "done", "failed", "cancelled"]
 OVER: frozenset[State] = frozenset({"done", "failed", "cancelled"})
 # Jobs that are over and can still be asked about; their results are bounded by bytes, this bounds the rest.
 MOST_OVER = 4096
-# One result may take so much of the room that there is for all.
-SHARE = 4
+# An element with its box, or a cell.
+OBJECT_BYTES = 600
+# One result may take a part of the room that there is for all, and those that are being made so much of it together.
+SHARE, GROWING = 4, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class Job:
     result: Result | None = None
     packed: bytes = b""
     weight: int = 0
+    grown: int = 0
     started: float = 0.0
     reading: Reading | None = None
     future: Future[None] | None = None
@@ -123,6 +126,7 @@ class Jobs:
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         self._views: dict[str, Job] = {}
+        self._growing = 0
 
     def start(self, place: Place, wish: Wish) -> Job:
         """Have a document read in its turn. Raises UnusableOption for the pages that are asked for."""
@@ -229,6 +233,8 @@ class Jobs:
         except Exception as error:  # a mistake of ours costs this document, and says so
             self._fail(job, "failed", Trouble("internal", reason(error)))
         finally:
+            with self._lock:
+                self._growing -= job.grown
             self._clean(job)
             self._metrics.took("document_seconds", time.monotonic() - job.started)
 
@@ -243,8 +249,13 @@ class Jobs:
         job.found.append(page)
         job.of = page.of
         job.pages[page.number] = page.status
-        job.weight += _weight(page)
-        if job.weight > self._settings.keep_bytes // SHARE:
+        weight = _weight(page)
+        with self._lock:
+            job.weight += weight
+            job.grown += weight
+            self._growing += weight
+            full = self._growing > GROWING * self._settings.keep_bytes
+        if full or job.weight > self._settings.keep_bytes // SHARE:
             raise Broken(Trouble("too_large", "the result is too large to be kept; ask for fewer pages at a time"))
 
     def _finish(self, job: Job) -> None:
@@ -312,6 +323,6 @@ def told(jobs: Jobs, job: Job, settings: Settings) -> dict[str, Any]:
 def _weight(page: PageResult) -> int:
     """About what a page takes in memory."""
     crops: Iterable[Crop] = page.pictures.values()
-    return (
-        1000 + len(page.raw or "") + sum(len(crop.data) for crop in crops) + len(page.image.data if page.image else b"")
-    )
+    pictures = sum(len(crop.data) for crop in crops) + len(page.image.data if page.image else b"")
+    words = sum(OBJECT_BYTES * (1 + len(one.cells)) + len(one.text) for one in walk(page.tree))
+    return OBJECT_BYTES + words + len(page.raw or "") + pictures

@@ -17,6 +17,8 @@ from smoldocling.pages.documents import IMAGE_MARKS
 
 DATA = re.compile(r"data:image/(?:png|jpeg|jpg|webp|tiff);base64,", re.IGNORECASE)
 MOST_STOPS, MOST_STOP_CHARACTERS = 16, 256
+# A question has some dozens of values; a list of millions of numbers takes a second and a gigabyte to be read.
+MOST_SIGNS = 10_000
 
 
 class Unclear(Exception):
@@ -62,6 +64,8 @@ PLAIN: dict[str, tuple[Any, ...]] = {
 
 def read(body: bytes) -> Question:
     """Raises Unclear."""
+    if sum(map(body.count, (b",", b"[", b"{", b":"))) > MOST_SIGNS:
+        raise Unclear("the body has far more in it than a question")
     try:
         given = json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -13,6 +13,10 @@ from smoldocling.errors import UnusableOption
 MIB = 2**20
 # Where Docling looks for a server on this machine if nobody says otherwise (its engine type api_lmstudio).
 PORT = 1234
+# A page image lies in memory, three times while it is read. A letter page at 300 dpi, as PNG, has 25 MB if it is noise.
+IMAGE_BYTES = 32 * MIB
+# Page images that come in at the same time.
+IMAGES_BYTES = 512 * MIB
 KEY = "SMOLDOCLING_API_KEY"
 """An environment variable."""
 
@@ -22,7 +26,7 @@ class Settings:
     """Raises UnusableOption for what makes no sense.
 
     api_key          what clients must send as `Authorization: Bearer ...`; None: nobody needs one
-    max_bytes        of one document or page image
+    max_bytes        of one document; a page image has no more than IMAGE_BYTES either
     max_pages        of one document
     queue            documents and page images that wait for their turn; the next one is told to come again
     request_seconds  a client that waits for its answer gets it within that time, or is told that it will not
@@ -57,6 +61,11 @@ class Settings:
                 raise UnusableOption(f"{name} {value}: {least} to {most} is possible")
         if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable() and self.api_key):
             raise UnusableOption("api-key: printable ASCII is taken, and at least one character of it")
+
+    @property
+    def image_bytes(self) -> int:
+        """Of one page image."""
+        return min(self.max_bytes, IMAGE_BYTES)
 
     @property
     def loopback(self) -> bool:
