@@ -68,13 +68,16 @@ def _pause(chunks: Sequence[Line], marks: Sequence[Rect]) -> float | None:
     """The middle of the white between two tables above each other."""
     rows = baselines(chunks)
     size = median(chunk.style.size for chunk in chunks)
+    end = max(chunk.y1 for row in rows[:2] for chunk in row) if rows else 0.0
     for place in range(2, len(rows) - 1):
-        above, below = [c for row in rows[:place] for c in row], [c for row in rows[place:] for c in row]
-        end, start = max(c.y1 for c in above), min(c.y0 for c in below)
-        far = start - end > _PAUSE * size or (start - end > size and _differ(above, below))
-        y = (start + end) / 2
-        if far and not any(mark[1] < y < mark[3] for mark in marks) and _is_tabular(above) and _is_tabular(below):
-            return y
+        start = min(chunk.y0 for chunk in rows[place])
+        if start - end > size:
+            above, below = [c for row in rows[:place] for c in row], [c for row in rows[place:] for c in row]
+            y = (start + end) / 2
+            far = start - end > _PAUSE * size or _differ(above, below)
+            if far and not any(mark[1] < y < mark[3] for mark in marks) and _is_tabular(above) and _is_tabular(below):
+                return y
+        end = max(end, *(chunk.y1 for chunk in rows[place]))
     return None
 
 

@@ -5,6 +5,7 @@ Knows: words, strokes, fills. Does not know: columns, rows, cells.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -18,6 +19,9 @@ SNAP = 3.0
 
 _GAP = 0.75
 """Font sizes of white between the words of two cells; inside a cell it is less."""
+
+_SEAM = 0.4
+"""Font sizes of white between two columns, at least, where words line up on both sides of it."""
 
 
 def rulings(strokes: Sequence[Rect], rect: Rect) -> tuple[list[Rect], list[Rect]]:
@@ -81,6 +85,42 @@ def chunks_of(line: Line) -> list[Line]:
     if len(pieces) == 1:
         return [line]
     return [_part(line, piece) for piece in pieces]
+
+
+def seamed(chunks: Sequence[Line]) -> list[Line]:
+    """Texts cut where narrow white stands at one place in most rows, with words that end and words that begin there.
+
+    Numbers on the right of their column and texts on the left of the next one may stand closer than usual; but words
+    of running text do not line up on both sides of the white between them.
+    """
+    lined = Counter(
+        _place(before, after)
+        for chunk in chunks
+        for before, after in pairwise(chunk.words)
+        if after.x0 - before.x1 > _SEAM * before.style.size
+    )
+    least = max(3, 0.6 * len(baselines(chunks)))
+    seams = {place for place in lined if sum(lined[near] for near in _around(place)) >= least}
+    result: list[Line] = []
+    for chunk in chunks:
+        pieces: list[list[Word]] = [[chunk.words[0]]]
+        for before, after in pairwise(chunk.words):
+            if seams and not seams.isdisjoint(_around(_place(before, after))):
+                pieces.append([after])
+            else:
+                pieces[-1].append(after)
+        result += [_part(chunk, piece) for piece in pieces] if len(pieces) > 1 else [chunk]
+    return result
+
+
+def _place(before: Word, after: Word) -> tuple[int, int]:
+    """Where one word ends and the next begins, in whole points."""
+    return round(before.x1), round(after.x0)
+
+
+def _around(place: tuple[int, int]) -> list[tuple[int, int]]:
+    """A place and those beside it: what lines up may differ by a point."""
+    return [(place[0] + right, place[1] + left) for right in (-1, 0, 1) for left in (-1, 0, 1)]
 
 
 def _part(line: Line, words: Sequence[Word]) -> Line:

@@ -33,7 +33,7 @@ def read_grid(
 
     `columns` and `rows` are the layout model's inner borders, empty where it gave none.
     """
-    chunks = [chunk for line in lines for chunk in borders.chunks_of(line)]
+    chunks = borders.seamed([chunk for line in lines for chunk in borders.chunks_of(line)])
     if not chunks:
         return None
     horizontal, vertical = borders.rulings(strokes, rect)
