@@ -4,12 +4,15 @@
 
 Each client converts documents of its own, half of them as jobs, and looks whether the answer is its own. What was
 refused with 429 is tried again after the time that the server names, and counted. Memory is that of the server's
-process alone; it is flat if the last third of the run needs no more than the first but a few per cent.
+process alone, not of those that read PDFs; it is flat if the last third of the run needs no more than the first but a
+few per cent. What is printed is kept in benchmarks/results/serve.txt, or in --save FILE; --save - keeps nothing. Exit
+status 1 where an answer was lost or another's, where memory grows, or where the server does not end well.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import signal
 import statistics
@@ -18,11 +21,15 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pymupdf
 import urllib3
 
 SAMPLE_SECONDS = 1.0
+# Of the server's process, from the first third of the run to the last.
+MOST_GROWTH = 1.1
+RESULTS = Path(__file__).resolve().parent / "results" / "serve.txt"
 
 
 @dataclass
@@ -102,12 +109,14 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--pages", type=int, default=2)
+    parser.add_argument("--save", metavar="FILE", default=str(RESULTS))
     given = parser.parse_args()
     command = [sys.executable, "-m", "smoldocling", "serve", "--engine", "textlayer", "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None
         found = re.search(r"http://\S+", server.stderr.readline())
         assert found, "the server has begun"
+        load = os.getloadavg()[0]
         url, http, tally = found[0], urllib3.PoolManager(), Tally()
         convert(http, url, document(0, 0, 1)[0], False, tally)  # the workers are there now
         began = time.monotonic()
@@ -117,7 +126,7 @@ def main() -> None:
         ]
         for client in clients:
             client.start()
-        used: list[float] = []
+        used = [memory(http, url)]
         while any(client.is_alive() for client in clients):
             time.sleep(SAMPLE_SECONDS)
             used.append(memory(http, url))
@@ -125,16 +134,22 @@ def main() -> None:
         server.send_signal(signal.SIGTERM)
         status = server.wait(60)
     third = max(1, len(used) // 3)
+    first, last = max(used[:third]), max(used[-third:])
     cuts = statistics.quantiles(tally.seconds, n=100)
-    print(f"{given.clients} clients, {took:.0f} s, documents of {given.pages} pages")
-    print(f"documents     {len(tally.seconds)}, {tally.pages / took:.1f} pages a second")
-    print(f"seconds       p50 {cuts[49]:.2f}, p99 {cuts[98]:.2f}, longest {max(tally.seconds):.2f}")
-    print(f"wrong or lost {len(tally.wrong)}; told to come again {tally.refused} times")
-    print(f"memory, MB    first third {max(used[:third]):.0f}, last third {max(used[-third:]):.0f}")
-    print(f"SIGTERM       exit status {status}")
-    for wrong in tally.wrong[:5]:
-        print(f"  {wrong!r}")
-    raise SystemExit(bool(tally.wrong or status))
+    lines = [
+        f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, load before {load:.1f}",
+        f"{given.clients} clients, {took:.0f} s, documents of {given.pages} pages, engine textlayer",
+        f"documents     {len(tally.seconds)}, {tally.pages / took:.1f} pages a second",
+        f"seconds       p50 {cuts[49]:.2f}, p99 {cuts[98]:.2f}, longest {max(tally.seconds):.2f}",
+        f"wrong or lost {len(tally.wrong)}; told to come again {tally.refused} times",
+        f"memory, MB    start {used[0]:.0f}, end {used[-1]:.0f}; first third {first:.0f}, last third {last:.0f}",
+        f"SIGTERM       exit status {status}",
+        *(f"  {wrong!r}" for wrong in tally.wrong[:5]),
+    ]
+    print("\n".join(lines))
+    if given.save != "-":
+        Path(given.save).write_text("\n".join(lines) + "\n")
+    raise SystemExit(bool(tally.wrong or status or last > first * MOST_GROWTH))
 
 
 if __name__ == "__main__":

@@ -137,7 +137,7 @@ def test_who_never_reads_an_answer_is_left(running: Running, connect: Connect) -
     deaf = connect(running)
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     deaf.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-    until(lambda: patience.Patient.unsent(), "it waits for a client that takes nothing")
+    until(patience.Patient.unsent, "it waits for a client that takes nothing")
     until(lambda: not patience.Patient.unsent(), "it has given that up")
     slow = connect(running)
     slow.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
