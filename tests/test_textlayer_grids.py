@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smoldocling.pages import edges, tables
+from smoldocling.pages import borders, edges, tables
 from smoldocling.pages.cells import Grid
 from smoldocling.pages.frame import Rect
 from smoldocling.pages.lines import Line, Style, Word
@@ -239,3 +239,25 @@ def test_a_row_of_headings_over_a_rule_stays_in_the_table() -> None:
     rules: list[Rect] = [(10, 34, 300, 34), (10, 66, 300, 66)]
     above, _, below = edges.peeled(region("table", words), rules)
     assert (above, below) == ([], [])
+
+
+def test_narrow_white_parts_columns_where_words_line_up_on_both_sides() -> None:
+    """Numbers end where the texts of the next column begin, a few points apart."""
+    rows = (("7.3", "bridges"), ("12.0", "weirs"), ("140.5", "harbours at sea"), ("3.9", "piers"))
+    words = []
+    for row, (number, text) in enumerate(rows):
+        y = 30.0 + 15 * row
+        left, right = line(number, 60, y, right=True), line(text, 65, y)
+        words.append(replace(left, words=(*left.words, *right.words), x1=right.x1))
+    assert texts(tables.read_grid((10, 18, 200, 90), words, ())) == [list(row) for row in rows]
+
+
+def test_holes_between_words_of_running_text_are_no_columns() -> None:
+    """Justified lines have white of any width, each at other places."""
+    words = [
+        line("the old bridge was read", 20, 30),
+        line("whoever came to read it", 24, 45),
+        line("had to climb some steps", 17, 60),
+        line("wet for most of the year", 21, 75),
+    ]
+    assert borders.seamed(words) == words
