@@ -156,3 +156,27 @@ def test_back_matter_stands_as_its_type_says_where_nothing_is_counted() -> None:
     rows = [("River", 21), (PROSE * 3, 10), ("Ice", 16), (PROSE, 10), ("Acknowledgements", 13), (PROSE, 10)]
     rows += [("Floods", 16), (PROSE, 10), ("Gauges", 13), (PROSE, 10)]
     assert headings([rows]) == [("River", 0), ("Ice", 1), ("Acknowledgements", 2), ("Floods", 1), ("Gauges", 2)]
+
+
+def test_the_number_of_a_chapter_and_its_name_are_one_heading() -> None:
+    """Books print "Chapter 3" above the name of the chapter, in smaller type."""
+    first = [("The river in winter", 26), ("Ida Halloran", 12)]
+    chapters_ = [
+        [(PROSE, 10), (f"Chapter {n}", 14), (name, 22), (PROSE * 4, 10)] for n, name in ((1, "Ice"), (2, "Floods"))
+    ]
+    assert headings([first, *chapters_])[1:] == [("Chapter 1 Ice", 1), ("Chapter 2 Floods", 1)]
+
+
+def test_a_title_at_the_upper_edge_is_no_running_head() -> None:
+    """Reports begin where other documents have their page headers."""
+    with pymupdf.open() as document:
+        page = document.new_page()
+        page.insert_text((72, 60), "The gauges of the northern rivers", fontsize=22, fontname="hebo")
+        for place, heading in enumerate(("Ice", "Floods")):
+            page.insert_text((72, 120 + 250 * place), heading, fontsize=15, fontname="hebo")
+            assert page.insert_textbox((72, 130 + 250 * place, 520, 330 + 250 * place), PROSE * 5, fontsize=11) >= 0
+        data = document.tobytes()
+    with pymupdf.open(stream=data) as document:
+        found = [e for e in Reader(document).read(0).page.elements if e.kind in ("title", "section_header")]
+    assert (found[0].kind, found[0].text) == ("title", "The gauges of the northern rivers")
+    assert len(found) == 3

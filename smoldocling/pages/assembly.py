@@ -169,7 +169,7 @@ class _Assembly:
                 return Element("code", code, boxes=box, label=prose.language(code), children=children)
             case "section-header":
                 element = self._text("section_header", item)
-                if item.depth and self._manner.top:
+                if item.depth and self._manner.top and not self._manner.levels.counts(element.text):
                     return replace(element, level=max(1, item.depth - self._manner.top + 1))
                 bold = all(line.bold for line in item.lines)
                 return replace(element, level=self._manner.levels.of(element.text, item.size, bold))

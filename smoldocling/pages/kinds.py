@@ -87,8 +87,9 @@ class _Judge:
             return "footnote"
         if item.kind == "list-item":
             return "list-item"
-        # who tags headings leaves none out
-        if not (item.tag and self._manner.top) and self._is_heading(item):
+        # who tags headings leaves none out but the title, and what a template sets in larger type
+        untold = not (item.tag and self._manner.top) or item.size > self._manner.body + 0.7
+        if untold and self._is_heading(item):
             return "section-header"
         if (
             item.kind == "caption"
@@ -104,7 +105,8 @@ class _Judge:
     def _is_furniture(self, item: Region) -> bool:
         """Whether a region is a running head or a page number."""
         y0, y1 = item.rect[1] / self._ink.height, item.rect[3] / self._ink.height
-        if len(item.lines) > 3:
+        # chapters that begin at the upper edge look as if "Chapter #" were running there
+        if len(item.lines) > 3 or (item.size > self._manner.body + 0.7 and signs.is_chapter_number(item.text)):
             return False
         if (y1 < 0.13 or y0 > 0.87) and all(self._manner.is_running(line.text) for line in item.lines):
             return True
@@ -121,9 +123,13 @@ class _Judge:
         """Whether what stands alone at the edge of a page is text: an item, a heading, a last sentence."""
         body = self._manner.body
         sentence = signs.is_sentence(item.text) and not signs.is_notice(item.text)
-        heading = item.size > body + 0.7 and self._heads(item)
+        heading = item.size > body + 0.7 and (self._heads(item) or self._is_as_large_as_the_title(item))
         item_of_a_list = item.lines[0].words[0].text in glyphs.ITEM_SIGNS
         return item_of_a_list or heading or (sentence and item.size > body - 0.6)
+
+    def _is_as_large_as_the_title(self, item: Region) -> bool:
+        title = self._manner.levels.title
+        return self._number == 1 and title is not None and item.size > title - 0.3
 
     def _is_formula(self, item: Region) -> bool:
         words = [word for line in item.lines for word in line.words]
@@ -177,7 +183,7 @@ class _Judge:
         size, body = item.size, self._manner.body
         bold = all(line.bold for line in item.lines)
         larger = size > body + 0.7
-        named = item.kind in ("section-header", "title")
+        named = item.kind in ("section-header", "title") or self._is_as_large_as_the_title(item)
         sentence = text.rstrip().endswith((".", ",", ";")) and not signs.is_numbered(text)
         if named:
             return larger or bold or (not sentence and (signs.is_numbered(text) or self._stands_out(item)))
@@ -204,6 +210,8 @@ class _Judge:
 
     def _goes_on(self, above: Region, item: Region) -> bool:
         first, last = item.lines[0], above.lines[-1]
+        if item is not above and signs.is_chapter_number(above.text):
+            return -1 < first.y0 - last.y1 < 3 * item.size and item.size > above.size - 0.3
         if item is above or signs.is_numbered(item.text) or len(above.lines) + len(item.lines) > 4:
             return False
         if (

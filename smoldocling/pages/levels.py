@@ -78,6 +78,8 @@ class Levels:
         numbered, depths = self.numbered or {}, self.depths or {}
         if self.roman and (_ROMAN.match(text) or _LETTER.match(text)):
             return 1 if _ROMAN.match(text) else 2
+        if _DIVISION.match(text):
+            return 1
         count = depth(text)
         # a heading that is clearly smaller than others with such a number counts something else: questions, steps
         if count in numbered and size > numbered[count] - _SMALLER:
@@ -94,6 +96,10 @@ class Levels:
             if abs(other - size) < 0.75 and heavy == bold:
                 return rank + 1
         return 1 if is_matter(text) else 1 + sum(other > size + 0.75 for other, _ in self.styles)
+
+    def counts(self, text: str) -> bool:
+        """Whether a text has a number of the depths that the document's sections have."""
+        return depth(text) in (self.numbered or {})
 
     def heads_sections(self, size: float, bold: bool) -> bool:
         """Whether headings below the first paragraph are set in this type."""

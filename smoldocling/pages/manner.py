@@ -94,7 +94,11 @@ def study(document: pymupdf.Document) -> Manner:
     body = sizes.most_common(1)[0][0] if sizes else 10.0
     repeated = max(2, round(0.25 * len(numbers)))
     running = frozenset(text for text, times in margins.items() if times >= repeated)
-    heads = [item for item in heads if not item.page or furniture_key(item.text) not in running]
+    heads = [
+        item
+        for item in heads
+        if not item.page or signs.is_chapter_number(item.text) or furniture_key(item.text) not in running
+    ]
     learnt = levels.learn(heads, body, _outline(document), not prose)
     top = tags.top(document, numbers, learnt.title is not None)
     return Manner(body, learnt, running, frozenset(words), count, top)

@@ -81,6 +81,7 @@ def top(document: pymupdf.Document, pages: Iterable[int], titled: bool) -> int:
     if not are_in(document):
         return 0
     heights: dict[int, list[float]] = {}
+    first: set[int] = set()  # levels of the first page's headings, where a title stands
     for number in pages:
         try:
             heads = [tag for tag in read(document[number]) if tag.kind == "section-header"]
@@ -88,11 +89,13 @@ def top(document: pymupdf.Document, pages: Iterable[int], titled: bool) -> int:
             continue
         for tag in heads:
             heights.setdefault(tag.level, []).append(tag.rows[0][3] - tag.rows[0][1])
+            first |= set() if number else {tag.level}
     found = sorted(heights)
     means = [sum(heights[level]) / len(heights[level]) for level in found]
     if not found or any(lower > _TALLER * upper for upper, lower in pairwise(means)):
         return 0
-    return found[1] if titled and len(found) > 1 and len(heights[found[0]]) == 1 else found[0]
+    crowned = titled and len(found) > 1 and len(heights[found[0]]) == 1 and found[0] in first
+    return found[1] if crowned else found[0]
 
 
 class _Reader:
