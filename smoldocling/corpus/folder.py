@@ -83,6 +83,6 @@ def _agreed(folder: Path, path: Path, settings: Settings) -> None:
 
 
 def _shown(value: Any) -> str:
-    if value is None:
+    if value is None or value == []:
         return "not given"
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
