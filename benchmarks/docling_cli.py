@@ -207,9 +207,9 @@ def roads(bench: Bench, data: Path) -> None:
     )
     bench.tell(", ".join(versions.stdout.splitlines()) + "\n")
 
-    for stage in ("layout", "table-structure", "ocr"):
-        listed = bench.run(f"docling options {stage} --allow-external-plugins")
-        bench.check("smoldocling" in listed.stdout.split(), "smoldocling is listed", listed.stdout)
+    listed = bench.run("docling options layout smoldocling --allow-external-plugins")
+    keys = [key for key in ("model", "engine", "splits", "dtype", "text") if key in listed.stdout]
+    bench.check(len(keys) == 5, f"options: {', '.join(keys)}", listed.stdout)
 
     paths = [ROOT / "samples/report.pdf", ROOT / "samples/invoice.pdf", *sorted(data.glob("*.pdf"))]
     names = " ".join(os.path.relpath(path, ROOT) for path in paths)
@@ -237,7 +237,7 @@ def roads(bench: Bench, data: Path) -> None:
         bench.compare(ROOT / "samples/leaflet.png", least=0.9)
         forgotten = bench.run(f"{VLM} samples/leaflet.png", expected=1)
         told = " ".join((forgotten.stdout + forgotten.stderr).split())
-        bench.check("there is no model 'smoldocling' here" in told, "and why is told", told)
+        bench.check("there is no model" in told, "and why is told: there is no model of that name", told)
     finally:
         server.send_signal(signal.SIGTERM)
         bench.check(server.wait(60) == 0, "the server ends with exit 0")
