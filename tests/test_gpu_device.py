@@ -2,8 +2,6 @@
 
 import time
 import warnings
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
@@ -22,9 +20,9 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    folder: Path = make_checkpoint(tmp_path_factory.mktemp("device"), heads=3)
-    yield load(folder, device=torch.device("cuda"), compiled=True)
+def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
+    folder = make_checkpoint(tmp_path_factory.mktemp("device"), heads=3)
+    return load(folder, device=torch.device("cuda"), compiled=True)
 
 
 def test_recorded_steps_are_graphs_and_find_what_unrecorded_ones_find(network: Network) -> None:

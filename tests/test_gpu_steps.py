@@ -44,7 +44,7 @@ def begun(network: Network, slots: Sequence[int], count: int, length: int = LENG
     cache = network.cache(count, length)
     cache.keys.fill_(torch.nan)
     cache.values.fill_(torch.nan)
-    none = torch.empty(0, network.config.width)
+    none = torch.empty(0, network.config.width, device=network.device)
     first = [network.prefill(network.rows(prompt(slot), none), slot, 0, cache) for slot in slots]
     return cache, first
 
