@@ -25,7 +25,7 @@ from docling.pipeline.standard_pdf_pipeline import StandardPdfPipeline
 from docling.utils.pipeline_cache import create_pipeline_options_hash
 from docling_core.types.doc import BoundingBox, DocItemLabel, DoclingDocument, Size
 from make import PROSE, image_bytes, pdf
-from plugin_docling import stream
+from plugin_docling import docling, stream
 from plugin_stages import FACTORIES, converted, options, said, standard, words
 from serving import until
 from tiny import make_checkpoint
@@ -385,3 +385,12 @@ def test_what_the_documentation_shows_runs_as_it_stands(samples, monkeypatch, ca
     (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     exec(compile(code, "docs/docling.md", "exec"), {})
     assert capsys.readouterr().out.strip()
+
+
+def test_pictures_are_described_in_our_own_pipeline_too(samples):
+    """Whoever takes the Python road is not to need a second checkpoint's worth of libraries for this."""
+    wanted = SmolDoclingPictureOptions(model=str(samples / "tiny"), dtype="float32", max_new_tokens=3)
+    converter = docling(allow_external_plugins=True, do_picture_description=True, picture_description_options=wanted)
+    result = converted(samples / "report.pdf", converter)
+    assert result.status == ConversionStatus.SUCCESS, result.errors
+    assert [picture.meta.description.created_by for picture in result.document.pictures] == [str(samples / "tiny")]
