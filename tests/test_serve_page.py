@@ -52,6 +52,7 @@ def show(window: Browser, running: Running, *, width: int = 1280, dark: bool = F
         "Emulation.setDeviceMetricsOverride",
         {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600},
     )
+    window.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": width < 600})
     features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
     window.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     window.driver.get("about:blank")
@@ -188,6 +189,14 @@ def test_no_window_is_too_narrow(window, running, width):
     wait(window, ".job .chip", "done")
     assert window.run("return document.documentElement.scrollWidth") == width
     assert window.complaints == []
+
+
+def test_a_phone_is_not_asked_to_drop(window, running):
+    """Nobody drops a file with a finger."""
+    show(window, running, width=390)
+    assert window.one("#drop").text.startswith("Choose documents")
+    show(window, running)
+    assert window.one("#drop").text.startswith("Drop documents here, or choose them")
 
 
 def test_key_is_asked_for(window, samples):
