@@ -46,7 +46,7 @@ def printed(parts: Sequence[Part], before: str = "") -> bytes:
         content = [before]
 
         def write(part: Part, parent: int) -> int:
-            xref = document.get_new_xref()
+            xref = int(document.get_new_xref())
             document.update_object(xref, "<<>>")
             kids = []
             for x, y, text, font, size in part.rows:
@@ -235,6 +235,76 @@ def test_a_file_without_tags_has_none() -> None:
         document.new_page().insert_text((60, 60), PROSE)
         assert not tags.are_in(document)
         assert tags.read(document[0]) == ()
+
+
+# the same without tags
+
+
+def drawn(rows: Sequence[tuple[float, float, str, str, float]]) -> Page:
+    """A page with these rows and nothing else."""
+    with pymupdf.open() as document:
+        sheet = document.new_page(width=600, height=800)
+        for x, y, text, font, size in rows:
+            sheet.insert_text(
+                (x, y), text, fontname={"F1": "helv", "F2": "cour", "F3": "hebo", "F4": "cobo"}[font], fontsize=size
+            )
+        return read(document.tobytes())
+
+
+def test_a_listing_without_a_ground_stays_whole_over_its_empty_rows() -> None:
+    """Verbatim text of papers and manuals: each part of it alone would be another listing, or a sentence."""
+    code = ["import gauge", "", "def level():", "    return gauge.read()", "", "level()"]
+    rows = [row(60, 60, PROSE), row(60, 72, PROSE)]
+    rows += [row(60, 110 + 11 * n, text, "F2", 9) for n, text in enumerate(code) if text]
+    assert texts(drawn([*rows, row(60, 200, PROSE), row(60, 212, PROSE)]), "code") == ["\n".join(code)]
+
+
+@pytest.mark.parametrize("command", ["pip install gauge", "git clone https://gauge.example/gauge", "import gauge"])
+def test_a_command_alone_is_code(command: str) -> None:
+    """It has neither brackets nor a prompt, and may hold an address."""
+    prose = [row(60, y, PROSE) for y in (60, 72, 84, 140, 152, 164)]
+    page = drawn([*prose, row(60, 112, command, "F2")])
+    assert texts(page, "code") == [command]
+
+
+def test_an_address_alone_is_no_code() -> None:
+    """Papers set the addresses of their authors in such type."""
+    page = drawn(
+        [row(60, 60, PROSE), row(60, 72, PROSE), row(60, 100, "https://gauge.example", "F2"), row(60, 130, PROSE)]
+    )
+    assert not texts(page, "code")
+
+
+def test_two_spaces_before_a_comment_are_two_where_letters_stand_in_columns() -> None:
+    """In justified listings a wide space is one; here each letter is as wide as the next."""
+    code = ["level = 3  # metres", "print(level)"]
+    rows = [row(60, 60, PROSE), *(row(60, 100 + 11 * n, text, "F2", 9) for n, text in enumerate(code))]
+    assert texts(drawn([*rows, row(60, 160, PROSE)]), "code") == ["\n".join(code)]
+
+
+def test_long_code_in_a_heading_does_not_change_its_level() -> None:
+    """Code is set smaller; a heading that is mostly code stood one level below its neighbours."""
+    rows = []
+    for n, (plain, code) in enumerate([("Reading", ""), ("Use", "gauge.read_level()"), ("Writing", "")]):
+        y = 100 + 90 * n
+        rows.append(row(60, y, plain, "F3", 16))
+        rows += [row(60 + 9.5 * len(plain), y, code, "F4", 13.5)] if code else []
+        rows += [row(60, y + 24 + 12 * k, PROSE) for k in range(3)]
+    page = drawn([row(60, 50, "The gauge", "F3", 24), *rows])
+    heads = [element for element in page.elements if element.kind == "section_header"]
+    assert [head.level for head in heads] == [1, 1, 1]
+
+
+def test_the_ground_of_code_is_no_picture() -> None:
+    """Round corners make a shape of it, and three of them near each other looked like a drawing."""
+    with pymupdf.open(stream=printed([paragraph(60)])) as document:
+        sheet = document[0]
+        for n in range(4):
+            y = 120 + 16 * n
+            sheet.draw_rect(pymupdf.Rect(58, y - 10, 140, y + 4), fill=(0.93, 0.94, 0.95), color=None, radius=0.3)
+            sheet.insert_text((62, y), "gauge.read()", fontname="cour", fontsize=10)
+            sheet.insert_text((144, y), "reads the level of the river", fontsize=10)
+        assert "picture" not in {element.kind for element in read(document.tobytes()).elements}
 
 
 # what a real browser prints

@@ -32,6 +32,7 @@ _OPENING, _CLOSING = frozenset("([{“‘"), frozenset(")]},.;:!?”’")
 _WHITE = 0xF8  # from here on a colour channel counts as paper
 _MIN_SIZE = 1.5  # points; smaller text cannot be read by a person, only by a machine
 _OF_HEIGHT = 0.72  # the font size as a share of the height of its characters' boxes
+_LEAST_PLAIN = 0.2  # share of a line's characters
 _ASCENT, _DESCENT = 0.78, 0.22  # font sizes above and below the baseline that letters reach; accents a little more
 
 
@@ -286,7 +287,7 @@ def _line(
         baseline=max(word.baseline for word in words if not word.raised)
         if not all(word.raised for word in words)
         else words[0].baseline,
-        style=dominant.most_common(1)[0][0],
+        style=_style_of(dominant),
         open=last == " ",
         upright=upright,
     )
@@ -358,6 +359,12 @@ def _slim(rect: Rect, baseline: float, size: float, upright: bool) -> Rect:
         return rect
     top, bottom = max(y0, baseline - _ASCENT * size), min(y1, baseline + _DESCENT * size)
     return (x0, top, x1, bottom) if top < bottom else rect
+
+
+def _style_of(lengths: Counter[Style]) -> Style:
+    """The style of most characters; code in a sentence or a heading, however long, does not make it code."""
+    plain = Counter({style: length for style, length in lengths.items() if not style.mono})
+    return (plain if plain.total() > _LEAST_PLAIN * lengths.total() else lengths).most_common(1)[0][0]
 
 
 def _style(span: Any, size: float) -> Style:
