@@ -8,14 +8,15 @@ No network, no files: the 256M network at full size with weights drawn on the de
 tiles), answers of 300 to 2000 ids. Every figure is printed as soon as it exists, and the report in --save is written
 again after each phase, so that a time limit loses nothing. A phase that fails says so and the next begins.
 
-peaks    a large product and a copy, before and after: what shares are shares of
-resize   LANCZOS to tiles on the device, and on one core of the host
-vision   tower and connector over the tiles of a page
-prefill  a prompt of text as long as a page's
-decode   steps at each batch size behind such prompts: unrecorded, recorded, with fused kernels, with keys and values in
-         8 bits, and a step that checks four guesses a sequence; transformers.generate with a static cache, compiled
-memory   the highest use with one page in flight, weights included
-pages    whole pages, cut into tiles on the host's cores meanwhile; transformers the same pages in batches
+peaks         a large product, a copy and a read: what shares are shares of
+resize        LANCZOS to tiles on the device, and on one core of the host
+vision        tower and connector over the tiles of a page, beside transformers
+prefill       a prompt of text as long as a page's, beside transformers
+decode        steps at each batch size behind such prompts: unrecorded, recorded, with fused kernels, with keys and
+              values in 8 bits, and a step that checks four guesses a sequence
+pages         whole pages, cut into tiles on the host's cores meanwhile
+memory        the highest use with one page in flight, weights included
+transformers  generate with a static cache, compiled: the same steps, and whole pages in one batch
 
 A dry run takes a tiny network on the CPU, to see that everything runs; its figures say nothing.
 """
@@ -117,8 +118,9 @@ def _plot(rows: list[dict[str, Any]], head: dict[str, Any], path: Path) -> None:
         return
     curves: dict[str, list[tuple[int, float]]] = {}
     for row in rows:
-        if row["phase"] == "decode" and "tokens_s" in row:
-            curves.setdefault(row["what"].rsplit(" at batch", 1)[0], []).append((row["batch"], row["tokens_s"]))
+        if "tokens_s" in row and "batch" in row:
+            name = row["what"].rsplit(" at batch", 1)[0] if row["phase"] == "decode" else row["phase"]
+            curves.setdefault(name, []).append((row["batch"], row["tokens_s"]))
     figure = Figure(figsize=(8, 5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()

@@ -36,7 +36,7 @@ GUESSES = 4
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """How much is measured. `rows` are those of a prompt, `peer_steps` transformers' per batch size."""
+    """How much is measured. `rows` are those of a prompt; pages stop coming after `page_seconds`."""
 
     splits: int = 5
     batches: tuple[int, ...] = (1, 8, 64, 256)
@@ -48,6 +48,7 @@ class Amounts:
     turns: int = 5
     peer_batches: tuple[int, ...] = (1, 8, 64)
     peer_pages: int = 16
+    page_seconds: float = 90
 
 
 @dataclass(slots=True)
@@ -163,8 +164,6 @@ def decode(bench: Bench) -> None:
     for batch in bench.amounts.batches:
         for name, fused, device_seam, kind, each in ways:
             _decode(bench, f"{name} at batch {batch}", bench.network(fused=fused), device_seam, kind, batch, each)
-        if bench.peer and batch in bench.amounts.peer_batches:
-            _their_decode(bench, batch)
 
 
 def _decode(
@@ -215,8 +214,8 @@ def _their_decode(bench: Bench, batch: int) -> None:
     times = [(run(steps + 2) - run(2)) / steps for _ in range(min(3, bench.amounts.turns))]
     best = min(times)
     bench.report(
-        "decode",
-        f"transformers at batch {batch}",
+        "transformers",
+        f"steps at batch {batch}",
         batch=batch,
         ms={k: 1000 * v for k, v in spread(times).items()},
         tokens_s=batch / best,
@@ -266,7 +265,14 @@ def pages(bench: Bench) -> None:
             tokens_s=tokens / done[-1],
             slots=engine.batch_size,
         )
+
+
+def transformers(bench: Bench) -> None:
+    """Steps, then whole pages: last, because compiling takes minutes."""
     if bench.peer:
+        bench.networks.clear()
+        for batch in bench.amounts.peer_batches:
+            _their_decode(bench, batch)
         _their_pages(bench)
 
 
@@ -282,7 +288,7 @@ def _their_pages(bench: Bench) -> None:
     _generate(bench, model, max(lengths), input_ids=ids, pixel_values=pixels)
     bench.meter.sync()
     seconds = time.perf_counter() - start
-    bench.report("pages", f"transformers, batch {count}", pages=count, seconds=seconds, pages_s=count / seconds)
+    bench.report("transformers", f"whole pages, batch {count}", pages=count, seconds=seconds, pages_s=count / seconds)
 
 
 def _engine(bench: Bench, batch_size: int, dtype: str = "bfloat16", cache: str = "auto") -> Native:
@@ -309,10 +315,10 @@ def _request(bench: Bench, key: int, tokens: int) -> Request:
 def _tiled(bench: Bench, lengths: Sequence[int]) -> Iterator[Request]:
     """Pages as the host's cores cut them, a few ahead, until time is up. The engine takes one when it has room."""
     ahead: deque[Future[Request]] = deque()
-    cores = os.cpu_count() or 1
+    cores, end = os.cpu_count() or 1, min(bench.end, time.perf_counter() + bench.amounts.page_seconds)
     with ThreadPoolExecutor(cores) as threads:
         for key, tokens in enumerate(lengths):
-            if time.perf_counter() > bench.end:
+            if time.perf_counter() > end:
                 break
             ahead.append(threads.submit(_request, bench, key, tokens))
             if len(ahead) > 2 * cores:
@@ -366,6 +372,7 @@ PHASES: dict[str, Callable[[Bench], None]] = {
     "vision": vision,
     "prefill": prefill,
     "decode": decode,
-    "memory": memory,
     "pages": pages,
+    "memory": memory,
+    "transformers": transformers,
 }

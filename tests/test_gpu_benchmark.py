@@ -48,12 +48,9 @@ def test_a_dry_run_passes_on_such_a_machine_and_every_phase_has_figures(tmp_path
     report = json.loads((tmp_path / "gpu.json").read_text())
     assert report["rows"] == json.loads(done.stdout.splitlines()[-1])["rows"]
     whats = [(row["phase"], row["what"]) for row in report["rows"]]
-    for phase in ("peaks", "resize", "vision", "prefill", "decode", "memory", "pages"):
-        assert [what for name, what in whats if name == phase and what not in ("clocks", "failed")], phase
+    for phase in ("peaks", "resize", "vision", "prefill", "decode", "pages", "memory", "transformers"):
+        assert [what for name, what in whats if name == phase and what != "clocks"], phase
     assert not [row for row in report["rows"] if "error" in row]
-    for phase in ("vision", "prefill", "decode", "pages"):
-        assert {"ours", "tran"} >= {what[:4] for name, what in whats if name == phase and what[:4] in ("ours", "tran")}
-        assert any(what.startswith("transformers") for name, what in whats if name == phase)
 
 
 def test_time_that_is_up_is_said(tmp_path: Path) -> None:

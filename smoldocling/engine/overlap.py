@@ -108,7 +108,8 @@ class Overlapped(Run):
 
     def _send_tiles(self, unit: Encode) -> None:
         engine, picture = self._engine, self._prompts[unit.sequence].picture
-        tiles = picture.send(UNIT_TILES["cuda"])
+        # whoever wants one page at a time wants to use little memory
+        tiles = picture.send(min(UNIT_TILES["cuda"], engine.batch_size))
 
         def do() -> torch.Tensor:
             features = engine.network.encode(self._seam.tiles(list(tiles.values())))
