@@ -86,7 +86,8 @@ def _share(a: Rect, b: Rect) -> float:
 
 def with_ruled_tables(groups: Sequence[Group], ink: Ink) -> tuple[Group, ...]:
     """The model's boxes, with table boxes fitted to the lattices on the page and missed lattices added."""
-    groups = [_as_named(group, groups, ink) for group in groups]
+    named = [group.rect for group in groups if _is_named(group, groups, ink)]
+    groups = [_as_named(group, named, ink) for group in groups] if named else groups
     drawn = [group.rect for group in groups if group.kind == "picture"]
     found = [
         rect
@@ -117,21 +118,22 @@ def with_ruled_tables(groups: Sequence[Group], ink: Ink) -> tuple[Group, ...]:
     return (*result, *(Group("table", rect) for rect in fresh))
 
 
-def _as_named(group: Group, groups: Sequence[Group], ink: Ink) -> Group:
+def _is_named(caption: Group, groups: Sequence[Group], ink: Ink) -> bool:
+    """Whether a box holds the caption of a table and has no table beside it."""
+    first = next((line.text for line in ink.lines if _inside(line.rect, caption.rect)), "")
+    if not captions.is_for_table(first) or not signs.names_caption(first):
+        return False
+    tables = (group.rect for group in groups if group.kind == "table")
+    return not any(captions.distance(rect, caption.rect) < captions.REACH for rect in tables)
+
+
+def _as_named(group: Group, named: Sequence[Rect], ink: Ink) -> Group:
     """A paragraph's box beside the caption of a table that has no other, as the table that it is called."""
-    if group.kind not in ("text", "list-item"):
+    beside_one = any(0 < captions.distance(group.rect, rect) < captions.REACH for rect in named)
+    if group.kind not in ("text", "list-item") or not beside_one:
         return group
-    for other in groups:
-        if other is group or not 0 < captions.distance(group.rect, other.rect) < captions.REACH:
-            continue
-        first = next((line.text for line in ink.lines if _inside(line.rect, other.rect)), "")
-        if not (captions.is_for_table(first) and signs.names_caption(first)):
-            continue
-        near = [o for o in groups if o.kind == "table" and captions.distance(o.rect, other.rect) < captions.REACH]
-        lines = [line for line in ink.lines if line.upright and _inside(line.rect, group.rect)]
-        if not near and lines and is_named_table(lines):
-            return replace(group, kind="table")
-    return group
+    lines = [line for line in ink.lines if line.upright and _inside(line.rect, group.rect)]
+    return replace(group, kind="table") if lines and is_named_table(lines) else group
 
 
 def _is_full(rect: Rect, ink: Ink) -> bool:

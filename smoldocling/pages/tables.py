@@ -6,6 +6,7 @@ Spans come from words that cross borders and from missing pieces of a lattice.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -71,7 +72,8 @@ def _filled(xs: Sequence[float], ys: Sequence[float], chunks: Sequence[Line], ve
 
 def _covered(low: float, high: float, edges: Sequence[float], slack: float) -> tuple[int, int]:
     """First and last interval that a stretch covers by more than `slack`; at least the one around its middle."""
-    hits = [i for i, (a, b) in enumerate(pairwise(edges)) if min(b, high) - max(a, low) > slack]
+    near = range(max(0, bisect_right(edges, low) - 1), min(len(edges) - 1, bisect_left(edges, high)))
+    hits = [i for i in near if min(edges[i + 1], high) - max(edges[i], low) > slack]
     if hits:
         return hits[0], hits[-1]
     middle = (low + high) / 2
