@@ -79,7 +79,7 @@ class _Assembly:
             if item.kind != "table" or item.grid is not None:
                 result.append(item)
                 continue
-            if item.lines and regions.is_listing(item):
+            if item.lines and (regions.is_listing(item) or regions.is_ticked(item)):
                 result += regions.as_text(item, self._manner.body)
                 continue
             above, table, below = edges.peeled(item, self._ink.strokes)

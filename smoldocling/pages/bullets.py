@@ -1,4 +1,4 @@
-"""Bullets that are drawn and not written, put where they would stand as characters: browsers draw theirs.
+"""Bullets and tick boxes that are drawn and not written, put where they would stand as characters.
 
 Knows: lines, small marks. Does not know: lists, regions.
 """
@@ -15,6 +15,7 @@ MOST = 400
 """Marks of that size on a page beyond which they are a diagram's."""
 
 # In font sizes of the text: the side of a bullet, the white behind it.
+_LABEL = 4.0  # between a tick box and what it is about
 _SIDES, _WHITE = (0.15, 0.8), (0.15, 2.5)
 
 
@@ -35,6 +36,29 @@ def bulleted(lines: Sequence[Line], dots: Sequence[tuple[Rect, str]]) -> tuple[l
         word = Word(sign, *rect, line.style, line.baseline, raw=(sign, rect[0], rect[2], line.baseline))
         result.append(replace(line, words=(word, *line.words), x0=rect[0]))
     return result, used
+
+
+def boxed(lines: Sequence[Line], boxes: Sequence[tuple[Rect, str]]) -> list[Line]:
+    """The lines with a form's tick boxes as first words of what they are about: what stands right of them, else left.
+
+    A tick that is a character of its own is part of its box.
+    """
+    result = [line for line in lines if not any(_holds(box, line) for box, _ in boxes)]
+    for box, sign in boxes:
+        level = [line for line in result if line.upright and box[1] <= (line.y0 + line.y1) / 2 <= box[3]]
+        right = [line for line in level if -1 <= line.x0 - box[2] < _LABEL * line.style.size]
+        left = [line for line in level if -1 <= box[0] - line.x1 < _LABEL * line.style.size]
+        line = min(right, key=lambda line: line.x0, default=None) or max(left, key=lambda line: line.x1, default=None)
+        if line is not None:
+            word = Word(sign, *box, line.style, line.baseline, raw=(sign, box[0], box[2], line.baseline))
+            ticked = replace(line, words=(word, *line.words), x0=min(box[0], line.x0), x1=max(box[2], line.x1))
+            result = [ticked if other is line else other for other in result]
+    return result
+
+
+def _holds(box: Rect, line: Line) -> bool:
+    x, y = (line.x0 + line.x1) / 2, (line.y0 + line.y1) / 2
+    return box[0] <= x <= box[2] and box[1] <= y <= box[3] and len(line.text) == 1
 
 
 def without(rects: Sequence[Rect], used: Sequence[Rect]) -> list[Rect]:

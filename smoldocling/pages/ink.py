@@ -93,7 +93,7 @@ def read(page: pymupdf.Page) -> Ink:
     opaque = unseen.Drawn([rect for rect, masked in pictures if not masked], drawn.paints)
     lines, covered = unseen.apart(page, seen.lines, log, opaque, frame, turn)
     hidden = (*seen.hidden, *covered, *unseen.outside(page, log), *unseen.switched_off(page.parent, page.number))
-    lines, dots = bullets.bulleted(lines, drawn.dots)
+    lines, dots = bullets.bulleted(bullets.boxed(lines, marks.tick_boxes(page, frame)), drawn.dots)
     # what stands in the ground of a listing besides code is its scroll bar
     taken = dots + grounds.of_code(drawn.grounds, lines)
     return Ink(

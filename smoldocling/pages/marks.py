@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import pymupdf
 
 from smoldocling.pages.frame import Frame, Rect
+from smoldocling.pages.glyphs import CHECKED, UNCHECKED
 
 _MAX_DRAWINGS = 20_000  # maps and CAD plans have more paths than a table ever needs
 _THIN = 3.0  # points; a narrower rectangle is a line
+_OFF = (None, "", "Off", False)  # what a box says that is not ticked
 _DOT = (1.2, 8.0)  # points; the sides of a bullet that is drawn and not written
 _PAPER = 0.97  # from here on a painted area is no shade of a table's
 _WHITE = 0.995  # from here on it is as white as paper
@@ -107,3 +109,14 @@ def links(page: pymupdf.Page, frame: Frame) -> list[tuple[Rect, str]]:
 def shades(log: Sequence[tuple[str, Rect]], frame: Frame) -> list[Rect]:
     """Areas painted with a colour gradient or through a mask; `log` is what MuPDF paints, in order."""
     return [frame.turned(rect) for kind, rect in log if kind in ("fill-shade", "fill-imgmask")]
+
+
+def tick_boxes(page: pymupdf.Page, frame: Frame) -> list[tuple[Rect, str]]:
+    """The boxes of a form that can be ticked, each with the character for what it shows."""
+    if page.first_widget is None:
+        return []
+    kinds = (pymupdf.PDF_WIDGET_TYPE_CHECKBOX, pymupdf.PDF_WIDGET_TYPE_RADIOBUTTON)
+    return [
+        (frame.turned(widget.rect), CHECKED if widget.field_value not in _OFF else UNCHECKED)
+        for widget in page.widgets(types=kinds)
+    ]

@@ -271,6 +271,11 @@ def is_listing(item: Region) -> bool:
     return sum(signs.is_statement(line.text) for line in rows) > 0.5 * len(rows)
 
 
+def is_ticked(item: Region) -> bool:
+    """Whether a table's box holds nothing but choices: a box to tick at the start of each row."""
+    return all(signs.tick([row]) is not None for row in prose.rows(item.lines))
+
+
 def _home(line: Line, groups: Sequence[Group]) -> int | None:
     """The group in which a line's middle lies, the smallest if there are several."""
     x, y = (line.x0 + line.x1) / 2, (line.y0 + line.y1) / 2
@@ -371,7 +376,8 @@ def _is_mono(line: Line) -> bool:
 def _starts_anew(before: list[Line], line: Line, item: Region, body: float, pitch: float) -> bool:
     last = before[-1]
     size = max(last.style.size, line.style.size)
-    if line.words[0].text in glyphs.ITEM_SIGNS and len(line.words) > 1:
+    sign = line.words[0].text
+    if (sign in glyphs.ITEM_SIGNS or glyphs.checkbox(sign) is not None) and len(line.words) > 1:
         return True
     if signs.bullet(line) is not None and (
         item.kind == "list-item" or abs(line.x0 - before[0].x0) < 1.5 * size or line.x0 < last.x0
