@@ -1,10 +1,12 @@
 """The command line as a user meets it: what is written, what is said, and the exit status."""
 
+import inspect
 import json
 import os
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,9 @@ from tiny import make_checkpoint
 from typer.testing import CliRunner, Result
 
 import doctags
+from smoldocling import Converter
 from smoldocling.cli import app
+from smoldocling.options import READING
 
 # Every test says which engine it wants; none may look for a hub.
 TEXT = ["--engine", "textlayer"]
@@ -136,6 +140,8 @@ def test_nothing_converted_is_exit_status_3(tmp_path):
         ["--splits", "7"],
         ["--batch-size", "0"],
         ["--batch-size", "many"],
+        ["--workers", "-1"],
+        ["--workers", "²"],
         ["-o", "-", "--to", "md", "--to", "html"],
         ["-o", "-", "--json"],
         ["--engine", "guess"],
@@ -147,6 +153,20 @@ def test_a_wrong_command_line_is_exit_status_2(report, arguments):
     sources = [report] if arguments else []
     assert run("convert", *sources, *arguments).exit_code == 2
     assert os.listdir(report.parent) == ["report.pdf"]
+
+
+def test_the_version_is_told():
+    """For bug reports: that of the package that is installed."""
+    result = run("--version")
+    assert (result.exit_code, result.stdout) == (0, f"smoldocling {version('smoldocling')}\n")
+
+
+@pytest.mark.parametrize("command", ["convert", "corpus", "serve"])
+def test_options_about_reading_are_those_of_every_command_that_reads(command):
+    """Whoever knows those of convert knows those of corpus and serve; and each is a keyword of Converter."""
+    shown = run(command, "--help").stdout
+    assert [name for name in READING if f"--{name.replace('_', '-')} " not in shown] == []
+    assert READING.keys() - inspect.signature(Converter).parameters.keys() == {"no_drafts"}
 
 
 def test_a_scan_without_a_model_is_not_silently_empty(tmp_path):

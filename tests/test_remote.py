@@ -6,6 +6,7 @@ import base64
 import io
 import itertools
 import json
+import math
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ import pytest
 from PIL import Image
 
 from smoldocling import remote
+from smoldocling.engine.inbox import Inbox
 from smoldocling.errors import UnusableOption
 from smoldocling.pages.documents import SourcePage
 from smoldocling.remote import Ask, Remote, Server
@@ -381,6 +383,45 @@ def test_leaving_hangs_up():
         assert begun.wait(5)
         run.close()  # type: ignore[attr-defined]
         assert real.hung_up.wait(5)
+
+
+def test_one_of_several_that_leaves_hangs_up_alone():
+    """A server's client is gone; the pages of the others are written on, and the place is free for the next one."""
+    begun = threading.Event()
+
+    def endless(body, image, handler):
+        if gray(image) != 2:
+            assert begun.wait(5)
+            told(body, image, handler)
+            return
+        handler.begin()
+        for number in itertools.count():
+            handler.say(f"{number} ")
+            begun.set()
+            time.sleep(0.001)
+
+    class Left(Inbox):
+        """Nobody wants the second page, once it has begun."""
+
+        def __init__(self, asks):
+            self.asks = [*asks]
+
+        def take(self, seconds=math.inf):
+            return self.asks.pop(0) if self.asks else None
+
+        @property
+        def abandoned(self):
+            return False
+
+        def wanted(self, key):
+            return key != 1 or not begun.is_set()
+
+    with serving(Real(endless)) as real:
+        server = Server(real.url, None)
+        model = Remote(server, None)
+        answers = {answer.key: answer for answer in server.run(Left([ask(model, n, n + 1) for n in range(3)]))}
+        assert real.hung_up.wait(5)
+    assert {answers[0].finish, answers[2].finish} == {"stop"}
 
 
 def test_model_is_chosen_among_those_that_are_served():
