@@ -259,9 +259,9 @@ def test_a_listing_without_a_ground_stays_whole_over_its_empty_rows() -> None:
     assert texts(drawn([*rows, row(60, 200, PROSE), row(60, 212, PROSE)]), "code") == ["\n".join(code)]
 
 
-@pytest.mark.parametrize("command", ["pip install gauge", "git clone https://gauge.example/gauge", "import gauge"])
+@pytest.mark.parametrize("command", ["pip install gauge", "cargo add gauge", "import gauge"])
 def test_a_command_alone_is_code(command: str) -> None:
-    """It has neither brackets nor a prompt, and may hold an address."""
+    """It has neither brackets nor a prompt."""
     prose = [row(60, y, PROSE) for y in (60, 72, 84, 140, 152, 164)]
     page = drawn([*prose, row(60, 112, command, "F2")])
     assert texts(page, "code") == [command]
