@@ -37,6 +37,10 @@ _ALIKE = 6
 _WHOLE = 0.5
 _PAINTED = frozenset({"fill-path", "fill-image", "fill-shade"})
 _WRITTEN = frozenset({"fill-text", "stroke-text"})
+# Points; no smaller area covers a word.
+_LEAST = 4.0
+# Pixels a point when it is looked whether something is to be seen.
+_ZOOM = 1.4
 # Layers are switched one by one; a plan of a building has hundreds.
 _MOST_LAYERS = 50
 
@@ -94,15 +98,16 @@ def apart(
     painted = [
         (place, kind, frame.turned(rect))
         for place, (kind, rect) in enumerate(log)
-        if kind in _PAINTED and place > first
+        if kind in _PAINTED and place > first and rect[2] - rect[0] > _LEAST and rect[3] - rect[1] > _LEAST
     ]
+    is_bare = _Glance(page, frame, turn).is_bare
     seen: list[Line] = []
     hidden: list[Hidden] = []
     for line in lines:
-        over = [] if line.hidden else _over(line, painted, written)
-        if over and (_is_bare(page, line.rect, frame, turn) or _under_image(line, over, frame, drawn.images)):
+        over = _over(line, painted, written) if painted and not line.hidden else []
+        if over and (is_bare(line.rect) or _under_image(line, over, frame, drawn.images)):
             hidden.append(Hidden("covered", line.text))
-        elif not line.hidden and _is_camouflaged(line, drawn.paints) and _is_bare(page, line.rect, frame, turn):
+        elif not line.hidden and _is_camouflaged(line, drawn.paints) and is_bare(line.rect):
             hidden.append(Hidden("pale", line.text))
         else:
             seen.append(line)
@@ -145,13 +150,21 @@ def _touch(a: Rect, b: Rect) -> bool:
     return a[0] <= x <= a[2] and a[1] <= y <= a[3]
 
 
-def _is_bare(page: pymupdf.Page, rect: Rect, frame: Frame, turn: int) -> bool:
-    """Whether nothing but one colour is to be seen in a place of the frame."""
-    pixels = page.get_pixmap(
-        clip=pymupdf.Rect(turned_by(rect, -turn, frame.width, frame.height)), dpi=100, colorspace=pymupdf.csRGB, alpha=0
-    )
-    samples = pixels.samples
-    return bool(samples) and all(max(samples[n::3]) - min(samples[n::3]) <= _ALIKE for n in range(3))
+class _Glance:
+    """A page as it is seen, piece by piece."""
+
+    def __init__(self, page: pymupdf.Page, frame: Frame, turn: int) -> None:
+        self._page, self._frame, self._turn = page, frame, turn
+        self._shown: pymupdf.DisplayList | None = None
+
+    def is_bare(self, rect: Rect) -> bool:
+        """Whether nothing but one colour is to be seen in a place of the frame."""
+        if self._shown is None:
+            self._shown = self._page.get_displaylist()
+        clip = pymupdf.Rect(turned_by(rect, -self._turn, self._frame.width, self._frame.height))
+        zoom = pymupdf.Matrix(_ZOOM, _ZOOM)
+        samples = self._shown.get_pixmap(matrix=zoom, clip=clip, colorspace=pymupdf.csRGB, alpha=0).samples
+        return bool(samples) and all(max(samples[n::3]) - min(samples[n::3]) <= _ALIKE for n in range(3))
 
 
 def _under_image(line: Line, over: Sequence[tuple[str, Rect]], frame: Frame, images: Sequence[Rect]) -> bool:
