@@ -514,6 +514,9 @@ def _read_text(file: Path) -> str | None:
     except UnusableInput as error:
         _say(f"{file}: {error}")
     except UnicodeDecodeError as error:
+        if data.startswith(b"%PDF"):
+            _say(f"{file}: a PDF, no DocTags: `smoldocling convert` takes these")
+            return None
         _say(f"{file}: not a text file: byte {error.start} is no UTF-8; DocTags files are UTF-8")
     return None
 

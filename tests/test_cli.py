@@ -155,6 +155,15 @@ def test_a_wrong_command_line_is_exit_status_2(report, arguments):
     assert os.listdir(report.parent) == ["report.pdf"]
 
 
+def test_what_another_command_takes_is_sent_there(tmp_path):
+    """DocTags and documents look alike in a folder listing."""
+    (tmp_path / "a.dt").write_text("<doctag><text>a</text></doctag>")
+    (tmp_path / "a.pdf").write_bytes(pdf(PROSE) + b"\xff")
+    assert "smoldocling render" in run("convert", tmp_path / "a.dt", "-o", tmp_path, *TEXT, "--workers", "0").stderr
+    assert "smoldocling convert" in run("render", tmp_path / "a.pdf").stderr
+    assert "smoldocling convert" in run("validate", tmp_path / "a.pdf").stderr
+
+
 def test_the_version_is_told():
     """For bug reports: that of the package that is installed."""
     result = run("--version")

@@ -302,6 +302,8 @@ def _open_image(data: bytes) -> Image.Image:
         with _quiet():
             return Image.open(io.BytesIO(data), formats=IMAGE_FORMATS)
     except UnidentifiedImageError:
+        if data.lstrip()[:8] in (b"<doctag>", b"<docling"):
+            raise UnusableInput("DocTags, no document: `smoldocling render` takes these") from None
         raise UnusableInput(
             f"neither a PDF nor an image: it starts with {data[:12].decode('ascii', 'replace')!r}; {TAKEN}"
         ) from None
