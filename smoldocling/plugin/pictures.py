@@ -22,7 +22,7 @@ from smoldocling.pages.sources import Source
 from smoldocling.pages.tiles import MAX_SPLITS
 from smoldocling.pipeline import Converter
 from smoldocling.plugin import environment, shared
-from smoldocling.plugin.settings import device, located
+from smoldocling.plugin.settings import device
 from smoldocling.serve.asked import Asked
 from smoldocling.transcriber import Transcriber
 
@@ -87,7 +87,7 @@ class SmolDoclingPictures(PictureDescriptionBaseModel):
     def _load(self, artifacts: Path | None, where: str) -> None:
         options = self.options
         made = shared.converter(
-            model=located(options.model, artifacts),
+            model=shared.located(options.model, artifacts),
             engine="native",
             splits=options.splits,
             dtype=options.dtype,

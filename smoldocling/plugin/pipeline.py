@@ -20,8 +20,7 @@ from docling.pipeline.base_pipeline import ConvertPipeline, get_expected_page_no
 from docling.utils.profiling import ProfilingItem, ProfilingScope, TimeRecorder
 from docling_core.types.doc import Size
 
-from smoldocling import layer
-from smoldocling.errors import NoCheckpoint, UnusableOption
+from smoldocling.errors import UnusableOption
 from smoldocling.pages.sources import because
 from smoldocling.plugin import facts, shared
 from smoldocling.plugin.images import Wish, illustrate
@@ -30,7 +29,6 @@ from smoldocling.plugin.run import Run
 from smoldocling.result import CONTRADICTED, PageResult
 
 _log = logging.getLogger(__name__)
-READ_BY = "pages are read by the engine %r: %s"
 
 
 class SmolDoclingPipeline(ConvertPipeline):
@@ -55,7 +53,7 @@ class SmolDoclingPipeline(ConvertPipeline):
         self._runs: dict[int, Run] = {}
         for why in (self._converter.without_model, self._converter.without_native):
             if why is not None:
-                _log.warning(READ_BY, self._converter.engine, why)
+                _log.warning(shared.READ_BY, self._converter.engine, why)
 
     @classmethod
     def get_default_options(cls) -> SmolDoclingOptions:
@@ -84,15 +82,9 @@ class SmolDoclingPipeline(ConvertPipeline):
     def _model(self) -> dict[str, str]:
         """Which model, and which engine where Docling's folder of models does not have it."""
         model, engine = self.pipeline_options.model, self.pipeline_options.engine
-        if engine == "textlayer" or self.pipeline_options.server is not None:
+        if self.pipeline_options.server is not None:
             return {"model": model, "engine": engine}
-        try:
-            return {"model": shared.located(model, self.artifacts_path), "engine": engine}
-        except NoCheckpoint as error:
-            if engine != "auto":
-                raise
-            _log.warning(READ_BY, layer.ENGINE, error.reason)
-            return {"model": model, "engine": layer.ENGINE}
+        return shared.chosen(model, engine, self.artifacts_path)
 
     @property
     def _wish(self) -> Wish:

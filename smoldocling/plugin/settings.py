@@ -12,7 +12,6 @@ from typing import Annotated, Literal
 from docling.datamodel.accelerator_options import AcceleratorOptions
 from pydantic import BaseModel, Field, field_validator
 
-from smoldocling.hub import SHORT_NAMES
 from smoldocling.pages.tiles import MAX_SPLITS
 from smoldocling.pipeline import Converter
 from smoldocling.plugin import environment, shared
@@ -83,8 +82,7 @@ class Reader:
             if self._converter is None:
                 options = self._options
                 self._converter = shared.converter(
-                    model=located(options.model, self._artifacts),
-                    engine=options.engine,
+                    **shared.chosen(options.model, options.engine, self._artifacts),
                     splits=options.splits,
                     dtype=options.dtype,
                     device=self._device,
@@ -95,10 +93,3 @@ class Reader:
 def device(options: AcceleratorOptions) -> str:
     """What Docling's --device says, in torch's words."""
     return str(getattr(options.device, "value", options.device))
-
-
-def located(model: str, artifacts_path: Path | None) -> str:
-    """The model's folder where Docling has its models in one; there, no network is asked."""
-    if artifacts_path is None or Path(model).is_dir():
-        return model
-    return str(artifacts_path / SHORT_NAMES.get(model, model).replace("/", "--"))

@@ -8,16 +8,21 @@ converter made from it, any more.
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import threading
 from pathlib import Path
 from typing import Any, Unpack
 from weakref import WeakValueDictionary
 
+from smoldocling import layer
 from smoldocling.errors import NoCheckpoint
 from smoldocling.hub import SHORT_NAMES
 from smoldocling.pipeline import Converter
 from smoldocling.wanted import Wishes
+
+_log = logging.getLogger(__name__)
+READ_BY = "pages are read by the engine %r: %s"
 
 
 class _Shared(Converter):
@@ -52,6 +57,20 @@ def converter(**settings: Any) -> Converter:
         if found is None:
             found = _HELD[key] = _Shared(**whole.arguments)
         return found
+
+
+def chosen(model: str, engine: str, artifacts_path: Path | None) -> dict[str, str]:
+    """Model and engine, as `converter` takes them: where Docling's folder of models lacks the model, "auto" is the text
+    layer, and one line says so. Raises NoCheckpoint for other engines."""
+    if engine == layer.ENGINE:
+        return {"model": model, "engine": engine}
+    try:
+        return {"model": located(model, artifacts_path), "engine": engine}
+    except NoCheckpoint as error:
+        if engine != "auto":
+            raise
+        _log.warning(READ_BY, layer.ENGINE, error.reason)
+        return {"model": model, "engine": layer.ENGINE}
 
 
 def located(model: str, artifacts_path: Path | None) -> str:
