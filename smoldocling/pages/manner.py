@@ -28,6 +28,8 @@ _MARGIN = 0.12
 MAX_PREFACE = 250
 """Characters of one paragraph above a title: a journal's name and address, a notice of where it will appear."""
 
+# So many times as many characters in listings as elsewhere: the size of a document's text is that of its listings.
+_MOSTLY_CODE = 5
 # Rows and characters of the longest heading.
 _MOST_ROWS, _LONGEST = 4, 160
 
@@ -69,7 +71,7 @@ def study(document: pymupdf.Document) -> Manner:
     count = document.page_count
     step = max(1, count / SAMPLE)
     numbers = sorted({int(i * step) for i in range(min(count, SAMPLE))} | ({1, 2} if count > 3 else set()))
-    sizes = Counter[float]()
+    sizes, codes = Counter[float](), Counter[float]()
     margins = Counter[str]()
     heads: list[Candidate] = []
     words: set[str] = set()
@@ -87,10 +89,13 @@ def study(document: pymupdf.Document) -> Manner:
             words |= whole_words(rows)
             for line in block.get("lines", ()):
                 for span in line["spans"]:
-                    sizes[round(type_size(span, line["dir"]) * 2) / 2] += len(span["text"].strip())
+                    kind = codes if glyphs.is_mono(span["font"], span["flags"]) else sizes
+                    kind[round(type_size(span, line["dir"]) * 2) / 2] += len(span["text"].strip())
             heads += _heads(block, number, early=not number and len(prose) < 2 and sum(prose) <= MAX_PREFACE)
             if not number and signs.is_sentence(" ".join(rows)):
                 prose.append(sum(map(len, rows)))
+    if codes.total() > _MOSTLY_CODE * sizes.total():
+        sizes += codes
     body = sizes.most_common(1)[0][0] if sizes else 10.0
     repeated = max(2, round(0.25 * len(numbers)))
     running = frozenset(text for text, times in margins.items() if times >= repeated)
