@@ -306,7 +306,8 @@ def test_interrupted_in_the_middle_of_a_page_is_exit_status_130_too(tmp_path):
     command = [sys.executable, "-m", "smoldocling", "convert", tmp_path, "-o", tmp_path / "out", *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
-        first = running.stderr.readline()
+        # a slow machine also says how far it is
+        first = next(line for line in running.stderr if " pages/s" not in line)
         time.sleep(0.5)
         begun = time.monotonic()
         running.send_signal(2)
@@ -316,7 +317,7 @@ def test_interrupted_in_the_middle_of_a_page_is_exit_status_130_too(tmp_path):
     assert time.monotonic() - begun < 10
     *pages, last = rest.splitlines()
     assert last.startswith("interrupted; ")
-    assert all(".pdf: 1 page -> " in line for line in pages)
+    assert all(".pdf: 1 page -> " in line for line in pages if " pages/s" not in line)
 
 
 def test_page_breaks_and_furniture_on_request(tmp_path, samples):
