@@ -18,9 +18,14 @@ CLOSED = {**os.environ, "HF_HUB_OFFLINE": "1", "SMOLDOCLING_PASSWORD": ""}
 
 
 def blocks(language: str, section: str) -> list[str]:
-    """Fenced blocks of one language in one section."""
-    text = README.split(f"\n## {section}\n")[1].split("\n## ")[0]
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    """Fenced blocks of one language in one section. What looks like a heading within a block is none."""
+    fenced = re.compile(r"^## ([^\n]*)$|^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+    found, here = [], ""
+    for heading, kind, text in (match.groups() for match in re.finditer(fenced, README)):
+        here = heading or here
+        if here == section and kind == language:
+            found.append(text)
+    return found
 
 
 def test_quick_start_is_two_commands():
