@@ -82,6 +82,15 @@ def test_the_library_lines_run(tmp_path):
     assert done.stdout.splitlines()[-1] == "samples/report.pdf 3 textlayer None 0"
 
 
+def test_the_example_inside_docling_runs_as_it_stands():
+    """What somebody with Docling copies first."""
+    (code,) = blocks("python", "In Docling")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=CLOSED, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["success", "3", "1"]
+
+
 @pytest.mark.parametrize(
     "path", re.findall(r"`((?:smoldocling|doctags|converters|samples|tests|benchmarks|docs)/[\w./]*)`", README)
 )
