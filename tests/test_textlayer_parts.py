@@ -132,6 +132,13 @@ def test_accents_printed_over_letters_join_them() -> None:
     assert glyphs.accented([("l", 0.0, 2.0), ("´", 2.0, 5.0), ("e", 5.5, 10.0)]) == "l´e"
 
 
+def test_circles_printed_around_letters_make_one_sign() -> None:
+    """TeX has no glyph for the copyright sign: it sets a large circle over a small c."""
+    assert glyphs.accented([("c", 4.0, 9.0), ("\u20dd", 1.0, 12.0), ("2", 16.0, 21.0)]) == "©2"
+    assert glyphs.accented([("x", 4.0, 9.0), ("\u20dd", 1.0, 12.0)]) == "x\u20dd"
+    assert glyphs.accented([("c", 4.0, 9.0), ("\u20dd", 10.0, 20.0)]) == "c\u20dd"
+
+
 def test_letters_of_a_right_to_left_ligature_are_turned_around() -> None:
     """A lam-alef glyph comes as alef without width before lam."""
     assert glyphs.mirrored_ligatures([("ا", 3.0), ("إ", 0.0), ("ل", 6.6), ("ن", 3.7)]) == ["ا", "ل", "إ", "ن"]

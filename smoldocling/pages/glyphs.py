@@ -92,7 +92,8 @@ _EXTENSION_SIGNS = {
     for code in codes
 }
 
-ACCENTS = frozenset("´`¨ˆ˜¯ˇ˚˘˙˝^~¸")
+CIRCLE = "\u20dd"
+ACCENTS = frozenset("´`¨ˆ˜¯ˇ˚˘˙˝^~¸" + CIRCLE)
 _COMBINING = dict(
     zip(
         "´`¨ˆ˜¯ˇ˚˘˙˝^~¸",
@@ -100,6 +101,7 @@ _COMBINING = dict(
         strict=True,
     )
 )
+_CIRCLED = {"c": "©", "C": "©", "R": "®", "P": "℗"}
 
 SUPERSCRIPTS = dict(zip("0123456789+-\u2212()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁽⁾ⁿ", strict=True))
 
@@ -137,10 +139,15 @@ def from_code(char: str, font: str) -> str:
 
 
 def accented(chars: list[tuple[str, float, float]]) -> str:
-    """Characters, each with its left and right edge, with accents that are printed over a letter joined to it."""
+    """Characters, each with its left and right edge, with accents that are printed over a letter, and circles that are
+    printed around one, joined to it."""
     result = ""
     for place, (char, left, right) in enumerate(chars):
         before = chars[place - 1] if place else None
+        if before is not None and char == CIRCLE and left <= (before[1] + before[2]) / 2 <= right:
+            inside = result[-1:]
+            result = result[:-1] + _CIRCLED.get(inside, inside + char)
+            continue
         if before is not None and before[0] in _COMBINING and left - 0.5 <= (before[1] + before[2]) / 2 <= right + 0.5:
             letter = {"ı": "i", "ȷ": "j"}.get(char, char)
             whole = unicodedata.normalize("NFC", letter[:1] + _COMBINING[before[0]])
