@@ -180,3 +180,21 @@ def test_a_title_at_the_upper_edge_is_no_running_head() -> None:
         found = [e for e in Reader(document).read(0).page.elements if e.kind in ("title", "section_header")]
     assert (found[0].kind, found[0].text) == ("title", "The gauges of the northern rivers")
     assert len(found) == 3
+
+
+def test_a_title_that_runs_over_the_other_pages_is_a_title_on_its_own() -> None:
+    """Specifications repeat their name at the top of each page, in small type."""
+    name = "The gauges of the northern rivers"
+    with pymupdf.open() as document:
+        for number in range(4):
+            page = document.new_page()
+            page.insert_text((150, 70), name, fontsize=9 if number else 24, fontname="helv" if number else "hebo")
+            page.insert_text((72, 140), f"{number + 1} Floods", fontsize=15, fontname="hebo")
+            assert page.insert_textbox((72, 150, 520, 700), PROSE * (9 + number), fontsize=11) >= 0
+        data = document.tobytes()
+    with pymupdf.open(stream=data) as document:
+        pages = [Reader(document).read(index).page for index in range(4)]
+    assert [(page.elements[0].kind, page.elements[0].text) for page in pages] == [
+        ("title", name),
+        *[("page_header", name)] * 3,
+    ]

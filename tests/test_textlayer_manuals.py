@@ -184,3 +184,16 @@ def test_a_code_without_meaning_says_nothing_of_its_neighbours(known: bool, text
     seen = visible_lines(rows, 0, Frame(0, 600, 800), list)
     assert seen.lines[0].text == text
     assert seen.broken == text.count("\ufffd")
+
+
+def test_a_list_in_monospaced_type_is_a_list(page: pymupdf.Page) -> None:
+    """Manuals list the names of types; no program is written with bullets."""
+    names = ["INTEGER", "BIT STRING", "NULL", "SET OF"]
+    bullets = pymupdf.TextWriter(page.rect)
+    for place, name in enumerate(names):
+        bullets.append((72, 150 + 14 * place), "\u2022", pymupdf.Font("helv"), 10.5)
+        write(page, 84, 150 + 14 * place, f"{name};", "cour", 10)
+    bullets.write_text(page)
+    found = read(page)
+    assert texts(found, "code") == []
+    assert texts(found, "list_item") == [f"{name};" for name in names]

@@ -108,7 +108,9 @@ class _Judge:
         # chapters that begin at the upper edge look as if "Chapter #" were running there
         if len(item.lines) > 3 or (item.size > self._manner.body + 0.7 and signs.is_chapter_number(item.text)):
             return False
-        if (y1 < 0.13 or y0 > 0.87) and all(self._manner.is_running(line.text) for line in item.lines):
+        # the title may run over the other pages, in small type
+        title = item.size > self._manner.body + 0.7 and self._is_as_large_as_the_title(item)
+        if (y1 < 0.13 or y0 > 0.87) and not title and all(self._manner.is_running(line.text) for line in item.lines):
             return True
         if (y1 < 0.15 or y0 > 0.85) and signs.is_page_number(item.text):
             return True

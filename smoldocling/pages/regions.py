@@ -355,11 +355,16 @@ def _cut(item: Region, body: float) -> list[Region]:
     ]
 
 
+_TYPED = frozenset("-*–—→⇒")
+"""What rows of code may begin with, though it could be a bullet."""
+
+
 def _code_rows(item: Region) -> list[bool]:
     """For each row, whether it is code: monospaced beside another such row, or alone and written like a statement."""
     if item.kind not in ("text", "list-item", "formula", "section-header"):
         return [False] * len(item.lines)
-    mono = [_is_mono(line) for line in item.lines]
+    # no program is written with bullets; names of types in a list are
+    mono = [_is_mono(line) and (signs.bullet(line) or "-")[0] in _TYPED for line in item.lines]
     if len(mono) == 1:
         return [mono[0] and signs.is_statement(item.text)]
     return [
