@@ -295,7 +295,7 @@ def test_documents_are_closed_when_their_pages_are_done(reluctant, monkeypatch):
     assert len(results) == 60
     assert not open_now
     in_the_engine = 3
-    assert in_the_engine < most <= AHEAD + in_the_engine + BEHIND + in_the_engine
+    assert 1 < most <= AHEAD + in_the_engine + BEHIND + in_the_engine
 
 
 def test_the_text_layer_answers_without_a_checkpoint(tmp_path, monkeypatch):

@@ -120,15 +120,16 @@ def test_an_image_is_read_as_well(served, chosen, samples):
 
 def test_a_page_may_take_longer_than_docling_waits_for_a_word(samples, monkeypatch):
     """On a processor a dense page takes minutes, and Docling's command line gives up after one of silence."""
-    monkeypatch.setattr(chat, "ALIVE_SECONDS", 0.05)
+    monkeypatch.setattr(chat, "ALIVE_SECONDS", 0.02)
+    silence = 0.1
     reader = Converter(model=str(samples / "tiny"), engine="native", dtype="float32")
     took: list[float] = []
     with serving(reader, "smoldocling") as running:
         register()
-        result = converted(samples / "leaflet.png", vlm(running.url, timeout=0.2))
+        result = converted(samples / "leaflet.png", vlm(running.url, timeout=silence))
         took += [page.predictions.vlm_response.generation_time for page in result.pages]
     assert result.status == ConversionStatus.SUCCESS, result.errors
-    assert took[0] > 0.4
+    assert took[0] > silence
     assert result.document.tables
 
 
